@@ -1,0 +1,27 @@
+"""fastopt: optimizer updates for NumPy arrays, compiled from one formula each."""
+
+__version__ = "0.1.0"
+
+from fastopt import optimizers, scalar, smoothing
+from fastopt.buffers import FlatBuffer
+from fastopt.contract import check
+from fastopt.drivers.threads import get_num_threads, set_num_threads
+from fastopt.optimizer import Optimizer, StepInfo
+from fastopt.optimizers import *  # noqa: F403
+from fastopt.slots import Slot
+from fastopt.hyperparameters import Interval
+
+__all__ = [
+    "FlatBuffer",
+    "Interval",
+    "Optimizer",
+    "Slot",
+    "StepInfo",
+    "check",
+    "get_num_threads",
+    "optimizers",
+    "scalar",
+    "set_num_threads",
+    "smoothing",
+    *optimizers.__all__,
+]

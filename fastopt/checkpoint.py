@@ -1,0 +1,142 @@
+"""State dicts in torch.optim's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastopt.state import State
+
+if TYPE_CHECKING:
+    from fastopt.workspace import Workspace
+
+# How torch executes a step, and what its learning-rate schedulers note in a group: no part of the formula.
+_IGNORED = {
+    "params", "param_names", "foreach", "capturable", "differentiable", "fused",
+    "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr",
+}  # fmt: skip
+
+
+def to_dict(w: Workspace) -> dict[str, Any]:
+    """A copy of all state."""
+    state = {
+        k: {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in own.items()}
+        for k, own in State(w).items()
+    }
+    groups = [
+        {
+            **{n: v for n, v in group.items() if n != "params"},
+            "params": list(members),
+            "param_names": [w.names[k] for k in members],
+        }
+        for group, members in zip(w.groups, w.members, strict=True)
+    ]
+    return {"state": state, "param_groups": groups}
+
+
+def load(
+    w: Workspace,
+    d: Mapping[str, Any],
+    check: Callable[[Mapping[str, Any]], dict[str, Any]],
+    strict: bool,
+) -> None:
+    """Check everything, then take it over."""
+    for part in ("state", "param_groups"):
+        if not isinstance(d, Mapping) or part not in d:
+            raise ValueError(f"load_state_dict: there is no {part!r}; expected a dict made by state_dict()")
+    saved = d["param_groups"]
+    if [len(g["params"]) for g in saved] != [len(m) for m in w.members]:
+        raise ValueError(
+            f"load_state_dict: groups of {[len(g['params']) for g in saved]} parameters; "
+            f"expected {[len(m) for m in w.members]}"
+        )
+    groups = [_group(group, own, check, strict) for group, own in zip(w.groups, saved, strict=True)]
+    positions = [key for group in saved for key in group["params"]]
+    extra = set(d["state"]) - set(positions)
+    if extra and strict:
+        raise ValueError(f"load_state_dict: state for {sorted(map(str, extra))}, which no group lists")
+    entries = [
+        _entry(w, k, d["state"].get(key), new, strict)
+        for (k, key), new in zip(
+            enumerate(positions),
+            (new for new, members in zip(groups, w.members, strict=True) for _ in members),
+            strict=True,
+        )
+    ]
+    for group, new in zip(w.groups, groups, strict=True):
+        group.update(new)
+    for k, entry in enumerate(entries):
+        _take(w, k, entry)
+
+
+def _group(
+    group: Mapping[str, Any],
+    saved: Mapping[str, Any],
+    check: Callable[[Mapping[str, Any]], dict[str, Any]],
+    strict: bool,
+) -> dict[str, Any]:
+    unknown = set(saved) - set(group) - _IGNORED
+    if unknown and strict:
+        raise ValueError(f"load_state_dict: unknown hyperparameters {sorted(unknown)}")
+    new = {n: saved[n] for n in group if n in saved and n != "params"}
+    return check({**{n: v for n, v in group.items() if n != "params"}, **new})
+
+
+def _entry(
+    w: Workspace, k: int, saved: Mapping[str, Any] | None, group: Mapping[str, Any], strict: bool
+) -> dict[str, Any]:
+    """What is to be put into parameter k: slots as arrays, step as int; empty if never stepped."""
+    if not saved:
+        return {}
+    shape, dtype, name = w.parameters[k].shape, w.parameters[k].dtype, w.names[k]
+    declared = w.declared.slots
+    wanted = {n for n, slot in declared.items() if slot.present(group)}
+    given = {n: v for n, v in saved.items() if v is not None}
+    unknown = set(given) - set(declared) - set(w.declared.running) - {"step"}
+    if unknown and strict:
+        raise ValueError(f"load_state_dict: state of {name} has unknown entries {sorted(unknown)}")
+    slots = wanted & set(given)
+    step = _step(given["step"], name) if "step" in given else int(bool(slots))
+    if step and strict and wanted - slots:
+        raise ValueError(f"load_state_dict: state of {name} lacks {sorted(wanted - slots)}")
+    entry: dict[str, Any] = {"step": step}
+    for n in w.declared.running:
+        if n in given:
+            entry[n] = float(given[n])
+    for n in slots:
+        array = _array(given[n])
+        if array.shape != shape or array.dtype.kind != "f":
+            raise ValueError(
+                f"load_state_dict: {n} of {name} is {array.dtype.name} of shape {array.shape}; "
+                f"expected {dtype.name} of shape {shape}"
+            )
+        entry[n] = array.astype(dtype, copy=False)
+    return entry
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+
+
+def _step(value: Any, name: str) -> int:
+    try:
+        step = float(value)
+    except (TypeError, ValueError):
+        step = -1.0
+    if not step.is_integer() or step < 0:
+        raise ValueError(f"load_state_dict: step of {name} is {value!r}; expected a whole number >= 0")
+    return int(step)
+
+
+def _take(w: Workspace, k: int, entry: Mapping[str, Any]) -> None:
+    w.header["step"][k] = entry.get("step", 0)
+    for n, initial in w.declared.running.items():
+        w.header[n][k] = entry.get(n, initial)
+    for n, place in w.slots[k].items():
+        initial = w.declared.slots[n].initial
+        if n in entry:
+            place.write(entry[n])
+        else:
+            place.write(0 if initial is None else initial(w.header[k], w.parameters[k]))

@@ -1,0 +1,1 @@
+"""How any rule runs over memory. Nothing here knows an optimizer by name."""

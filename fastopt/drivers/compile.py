@@ -1,0 +1,205 @@
+"""Every Numba option of fastopt, and the cache that lets the next process skip compiling.
+
+Numba's own cache never hits for functions that close over jitted functions, and it stamps only the
+file of the outermost function. Kernels are therefore stored under a name that is stable (rule, variant, driver)
+and stamped with a digest of all that they are made of: an edited rule, driver or storage finds a
+stale stamp and overwrites the entry, so the folder grows neither from run to run nor from edit to edit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import caching
+from numba.core.registry import cpu_target
+
+import fastopt
+
+# error_model="numpy": a division that may raise forbids SIMD. No fastmath and no contraction: the bits
+# of a step must not depend on which elements share a vector.
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+
+Compiled = Any  # a Numba dispatcher
+
+# Numba loads its typing registries (0.2 s) when it first compiles or loads anything: part of the
+# import, so that a first step from a filled cache takes milliseconds.
+cpu_target.target_context.refresh()
+
+
+@cache
+def compiled(function: Callable[..., Any]) -> Compiled:
+    """A part of a kernel: compiled, and stored on disk, with the kernel that calls it."""
+    return numba.njit(**OPTIONS)(function)
+
+
+def kernel(
+    function: Callable[..., Any],
+    name: str,
+    digest: str,
+    *,
+    parallel: bool = False,
+    check: Callable[[], None],
+) -> Compiled:
+    """A function that Python calls: at its first call loaded from the cache, or checked and compiled."""
+    dispatcher = numba.njit(**OPTIONS, parallel=parallel)(function)
+    dispatcher._cache = _KernelCache(dispatcher.py_func, name, digest, check)
+    return dispatcher
+
+
+# ---- rules --------------------------------------------------------------------------------------
+
+
+@cache
+def rule_function(function: Callable[..., Any]) -> Compiled:
+    """Compile one of a rule's functions together with the plain functions that it calls."""
+    callees = {n: v for n, v in _references(function) if isinstance(v, types.FunctionType)}
+    own = {n: rule_function(f) for n, f in callees.items() if not _is_scalar(f)}
+    cells = function.__closure__ or ()
+    names = function.__code__.co_freevars
+    closure = tuple(
+        types.CellType(own[n]) if n in own else cell for n, cell in zip(names, cells, strict=True)
+    )
+    linked = types.FunctionType(
+        function.__code__,
+        {**function.__globals__, **own},
+        function.__name__,
+        function.__defaults__,
+        closure,
+    )
+    return compiled(linked)
+
+
+def _is_scalar(function: types.FunctionType) -> bool:
+    return function.__module__ == "fastopt.scalar"
+
+
+def _references(function: Any) -> Iterator[tuple[str, Any]]:
+    """The values of the global and enclosing names that a function's code uses."""
+    code = function.__code__
+    for name in code.co_names:
+        if name in function.__globals__:
+            yield name, function.__globals__[name]
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        yield name, cell.cell_contents
+
+
+# ---- the cache ----------------------------------------------------------------------------------
+
+
+def digest(*parts: Any) -> str:
+    """A digest of functions (code, constants, what they call), values and fastopt's own sources."""
+    state = hashlib.sha256(_library_digest())
+    for part in parts:
+        for piece in _pieces(part):
+            state.update(piece)
+            state.update(b"\0")
+    return state.hexdigest()
+
+
+def _pieces(part: Any) -> Iterator[bytes]:
+    if isinstance(part, types.FunctionType):
+        yield from _pieces(part.__code__)
+        yield repr(part.__defaults__).encode()
+        for name, value in _references(part):
+            yield name.encode()
+            # a function that calls itself would never end; Numba could not type it anyway
+            if value is not part and not isinstance(value, types.ModuleType):
+                yield from _pieces(value)
+    elif isinstance(part, types.CodeType):
+        yield part.co_code
+        yield repr(part.co_names).encode()
+        for constant in part.co_consts:
+            yield from _pieces(constant)
+    else:
+        yield repr(part).encode()
+
+
+@cache
+def _library_digest() -> bytes:
+    state = hashlib.sha256(f"{fastopt.__version__} {np.__version__} {sys.version}".encode())
+    root = Path(fastopt.__file__).parent
+    for source in sorted([root / "scalar.py", *root.glob("drivers/*.py"), *root.glob("storage/*.py")]):
+        state.update(source.read_bytes())
+    return state.digest()
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: FASTOPT_CACHE_DIR, else Numba's, else the user's cache folder."""
+    if chosen := os.environ.get("FASTOPT_CACHE_DIR"):
+        return Path(chosen)
+    if numba.config.CACHE_DIR:
+        return Path(numba.config.CACHE_DIR) / "fastopt"
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        base = "~/Library/Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "fastopt"
+
+
+class _Locator(caching._CacheLocator):  # type: ignore[misc]
+    def __init__(self, digest: str) -> None:
+        self._digest = digest
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return self._digest
+
+    def get_disambiguator(self) -> str:
+        return ""
+
+
+class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    def __init__(self, name: str, digest: str) -> None:
+        self._locator = _Locator(digest)
+        self._filename_base = f"{name}.{sys.implementation.cache_tag}"
+        self._lineno = 0
+
+
+class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
+    """Numba's cache with a stamp of our own; what goes wrong on disk means "not cached"."""
+
+    def __init__(
+        self, function: Callable[..., Any], name: str, digest: str, check: Callable[[], None]
+    ) -> None:
+        self._name = name
+        self._check = check
+        self._py_func = function
+        self._impl = _Implementation(name, digest)
+        self._cache_path = self._impl.locator.get_cache_path()
+        self._cache_file = caching.IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=digest,
+        )
+        self.enable()
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return signature, codegen.magic_tuple()
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        try:
+            loaded = super().load_overload(signature, target_context)
+        except Exception:  # unreadable folder, truncated or foreign pickle: compile instead
+            loaded = None
+        if loaded is None:
+            self._check()
+        return loaded
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        try:
+            super().save_overload(signature, data)
+        except OSError:
+            self.disable()

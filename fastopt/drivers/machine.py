@@ -1,0 +1,107 @@
+"""What Numba has no word for: memory by address, and the floating-point mode of a thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+# Flush-to-zero and denormals-are-zero of x86's MXCSR; FZ of aarch64's FPCR.
+_MXCSR_FLUSH = 0x8040
+_FPCR_FLUSH = 1 << 24
+
+
+@intrinsic
+def pointer(typingctx: Any, address: Any, element: Any) -> Any:
+    """An int64 address as a pointer to numbers of the given Numba type, for `numba.carray`."""
+    target = types.CPointer(element.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(target))
+
+    return target(types.int64, element), codegen
+
+
+def _reader(bits: int) -> Any:
+    @intrinsic
+    def read(typingctx: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            integer = ir.IntType(bits)
+            value = builder.load(builder.inttoptr(arguments[0], integer.as_pointer()))
+            return value if bits == 64 else builder.sext(value, ir.IntType(64))
+
+        return types.int64(types.int64), codegen
+
+    return read
+
+
+read_int32 = _reader(32)
+read_int64 = _reader(64)
+
+
+def emit_flush(builder: Any, triple: str) -> Any:
+    """Emit code that lets this thread flush denormals to zero; its value is the mode before (i64)."""
+    wide = ir.IntType(64)
+    if triple.startswith(("x86_64", "i686")):
+        before = _stmxcsr(builder)
+        _ldmxcsr(builder, builder.or_(before, ir.Constant(before.type, _MXCSR_FLUSH)))
+        return builder.zext(before, wide)
+    if triple.startswith(("aarch64", "arm64")):
+        before = builder.call(_declare(builder, "llvm.aarch64.get.fpcr", wide, []), [])
+        _set_fpcr(builder, builder.or_(before, ir.Constant(wide, _FPCR_FLUSH)))
+        return before
+    return ir.Constant(wide, 0)
+
+
+def emit_restore(builder: Any, triple: str, before: Any) -> None:
+    """Emit code that puts back the mode that `emit_flush` found."""
+    if triple.startswith(("x86_64", "i686")):
+        _ldmxcsr(builder, builder.trunc(before, ir.IntType(32)))
+    elif triple.startswith(("aarch64", "arm64")):
+        _set_fpcr(builder, before)
+
+
+def _declare(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
+
+
+def _stmxcsr(builder: Any) -> Any:
+    cell = cgutils.alloca_once(builder, ir.IntType(32))
+    raw = builder.bitcast(cell, ir.IntType(8).as_pointer())
+    store = _declare(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), [raw.type])
+    builder.call(store, [raw])
+    return builder.load(cell)
+
+
+def _ldmxcsr(builder: Any, value: Any) -> None:
+    cell = cgutils.alloca_once_value(builder, value)
+    raw = builder.bitcast(cell, ir.IntType(8).as_pointer())
+    builder.call(_declare(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), [raw.type]), [raw])
+
+
+def _set_fpcr(builder: Any, value: Any) -> None:
+    store = _declare(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), [ir.IntType(64)])
+    builder.call(store, [value])
+
+
+@intrinsic
+def flush_denormals(typingctx: Any) -> Any:
+    """Flush denormals in this thread from here on; returns the mode to hand to `restore_denormals`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return emit_flush(builder, builder.module.triple)
+
+    return types.int64(), codegen
+
+
+@intrinsic
+def restore_denormals(typingctx: Any, before: Any) -> Any:
+    """Put this thread's floating-point mode back."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit_restore(builder, builder.module.triple, arguments[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen

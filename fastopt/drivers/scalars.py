@@ -1,0 +1,126 @@
+"""`fastopt.scalar` for Numba's CPU target: imported for its effect on compilation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic, overload, register_jitable
+
+from fastopt import scalar
+from fastopt.drivers.compile import OPTIONS
+
+
+def _implements(name: str) -> Callable[[Callable[..., Any]], Any]:
+    return overload(getattr(scalar, name), jit_options=OPTIONS, strict=False)  # type: ignore[no-any-return]
+
+
+@_implements("sqrt")
+def _sqrt(x: Any) -> Any:
+    return lambda x: math.sqrt(x)
+
+
+@_implements("abs")
+def _abs(x: Any) -> Any:
+    return lambda x: math.fabs(x)
+
+
+@_implements("sign")
+def _sign(x: Any) -> Any:
+    zero, one = _constants(x)
+
+    def implementation(x):  # type: ignore[no-untyped-def]
+        # x itself at 0 and NaN
+        return _select(x > zero, one, _select(x < zero, -one, x))
+
+    return implementation
+
+
+@_implements("maximum")
+def _maximum(x: Any, y: Any) -> Any:
+    # selects and no library call, so that loops stay SIMD; x + y is NaN when either is
+    return lambda x, y: _select(x != x, x, _select(y != y, y, _select(x > y, x, y)))
+
+
+@_implements("minimum")
+def _minimum(x: Any, y: Any) -> Any:
+    return lambda x, y: _select(x != x, x, _select(y != y, y, _select(x < y, x, y)))
+
+
+@_implements("where")
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    if isinstance(condition, types.Boolean):
+        return lambda condition, x, y: _select(condition, x, y)
+    return lambda condition, x, y: _select(condition != 0, x, y)
+
+
+register_jitable(**OPTIONS)(scalar.clamp)
+
+
+@_implements("power")
+def _power(x: Any, n: Any) -> Any:
+    zero, one = _constants(x)
+
+    def implementation(x, n):  # type: ignore[no-untyped-def]
+        result = one
+        while n > 0:
+            if n & 1:
+                result = result * x
+            x = x * x
+            n >>= 1
+        return result
+
+    return implementation
+
+
+@_implements("cbrt")
+def _cbrt(x: Any) -> Any:
+    # An estimate from a third of the exponent's bits (5 bits right), Halley's iteration until the
+    # last place and one Newton step: plain arithmetic, which vectorises where a call does not.
+    zero, one = _constants(x)
+    two, third, infinity = one + one, one / (one + one + one), one / zero
+    if x == types.float32:
+        three, bias, rounds = np.int32(3), np.int32(709_958_130), 2
+    else:
+        three, bias, rounds = np.int64(3), np.int64(715_094_163) << 32, 3
+
+    def implementation(x):  # type: ignore[no-untyped-def]
+        size = math.fabs(x)
+        root = _reinterpret(_reinterpret(size, bias) // three + bias, size)
+        for _ in range(rounds):
+            cube = root * root * root
+            root = root * ((cube + two * size) / (two * cube + size))
+        root = root - (root - size / (root * root)) * third
+        root = _select(x < zero, -root, root)
+        return _select((size > zero) & (size < infinity), root, x)
+
+    return implementation
+
+
+def _constants(x: Any) -> tuple[Any, Any]:
+    element = np.float32 if x == types.float32 else np.float64
+    return element(0), element(1)
+
+
+@intrinsic
+def _select(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
+    """LLVM's select: a blend of vectors, never a jump."""
+    common = typingctx.unify_types(x, y)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(*arguments)
+
+    return common(types.boolean, common, common), codegen
+
+
+@intrinsic
+def _reinterpret(typingctx: Any, x: Any, like: Any) -> Any:
+    """The bits of x as a number of the type of `like`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(like))
+
+    return like(x, like), codegen

@@ -1,0 +1,153 @@
+"""The entry points of a step, each over any range of rows, from which the drivers are put together.
+
+``locate``   notes the gradients' addresses, if they are what the layout says
+``advance``  counts the step of every tensor that has a gradient and prepares its coefficients
+``update``   walks rows of tiles and applies the rule
+
+Sums over tensors (`measure`) and what follows from them (`decide`) will stand between `locate` and `advance`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.extending import overload
+
+from fastopt import gradients as struct
+from fastopt.drivers import tile
+from fastopt.drivers.compile import Compiled, compiled
+from fastopt.drivers.machine import flush_denormals, read_int32, read_int64, restore_denormals
+from fastopt.table import BEFORE, LENGTH, OFFSET, TENSOR
+from fastopt.variant import Variant
+
+
+@compiled
+def locate(ids: Any, layout: Any, occupied: Any, gradients: Any) -> Any:
+    """Write the address of each gradient (0 for None); the first that needs Python's look, or -1."""
+    for k in range(ids.size):
+        array = ids[k]
+        if array == struct.LOCATED:
+            continue
+        if array == layout[k, struct.NONE]:
+            gradients[k] = 0
+            continue
+        if read_int64(array + struct.AT_TYPE) != layout[k, struct.ARRAY_TYPE]:
+            return k
+        nd, required = layout[k, struct.ND], layout[k, struct.FLAGS]
+        if (
+            read_int32(array + struct.AT_ND) != nd
+            or read_int64(array + struct.AT_DTYPE) != layout[k, struct.DTYPE]
+            or read_int32(array + struct.AT_FLAGS) & required != required
+        ):
+            return k
+        dims = read_int64(array + struct.AT_DIMS)
+        for d in range(nd):
+            if read_int64(dims + 8 * d) != layout[k, struct.DIMS + d]:
+                return k
+        start = read_int64(array + struct.AT_DATA)
+        if _overlaps(start, start + layout[k, struct.NBYTES], occupied):
+            return k
+        gradients[k] = start
+    return -1
+
+
+@compiled
+def _overlaps(start: Any, end: Any, occupied: Any) -> Any:
+    """Whether [start, end) meets one of the sorted, disjoint rows."""
+    low, high = 0, len(occupied)
+    while low < high:  # the first row that ends after start
+        middle = (low + high) // 2
+        if occupied[middle, 1] > start:
+            high = middle
+        else:
+            low = middle + 1
+    return low < len(occupied) and occupied[low, 0] < end
+
+
+@compiled
+def first_row(tiles: Any, share: Any, shares: Any) -> Any:
+    """The row where a thread's equal share of the elements starts."""
+    rows = len(tiles)
+    if share == shares or rows == 0:
+        return np.int64(rows)
+    elements = tiles[rows - 1, BEFORE] + tiles[rows - 1, LENGTH]
+    goal = elements * share // shares
+    low, high = np.int64(0), np.int64(rows)
+    while low < high:
+        middle = (low + high) // 2
+        if tiles[middle, BEFORE] >= goal:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@cache
+def advance(variant: Variant) -> Compiled:
+    """Count the step of each tensor with a gradient and prepare its coefficients."""
+    prepare, renew = tile.prepare(variant), tile.advance(variant)
+
+    def advance(header, tensors, gradients, coefficients):  # type: ignore[no-untyped-def]
+        for j in range(tensors.size):
+            h = header[tensors[j]]
+            if gradients[tensors[j]] != 0:
+                t = h["step"] + 1
+                h["step"] = t
+                renew(h, t)
+                prepare(h, t, coefficients[j])
+
+    return compiled(advance)
+
+
+@cache
+def anticipate(variant: Variant) -> Compiled:
+    """Prepare the coefficients of the coming step, and count nothing: what moves need."""
+    prepare = tile.prepare(variant)
+
+    def anticipate(header, tensors, gradients, coefficients):  # type: ignore[no-untyped-def]
+        for j in range(tensors.size):
+            h = header[tensors[j]]
+            if gradients[tensors[j]] != 0:
+                prepare(h, h["step"] + 1, coefficients[j])
+
+    return compiled(anticipate)
+
+
+@cache
+def update(variant: Variant, move: str | None = None) -> Compiled:
+    """Apply the rule, or one of its moves, to the rows first to last of the table."""
+    loop = tile.update_loop(variant) if move is None else tile.move_loop(variant, move)
+
+    def update(first, last, tiles, tensors, addresses, gradients, coefficients, scratch):  # type: ignore[no-untyped-def]
+        before = flush_denormals()
+        for row in range(first, last):
+            j = tiles[row, TENSOR]
+            gradient = gradients[tensors[j]]
+            if gradient != 0:
+                offset, n = tiles[row, OFFSET], tiles[row, LENGTH]
+                loop(coefficients[j], addresses[j], offset, n, gradient, scratch)
+        restore_denormals(before)
+
+    return compiled(update)
+
+
+def require(p: Any, g: Any, coefficients: Any) -> None:
+    """Refuse, when an embedded step is compiled, arrays whose memory it must not take as it is."""
+
+
+@overload(require)
+def _require(p: Any, g: Any, coefficients: Any) -> Any:
+    for name, array in (("p", p), ("g", g)):
+        if not isinstance(array, types.Array) or array.dtype != coefficients.dtype:
+            raise TypingError(f"jit_step: {name} is {array}; expected an array of {coefficients.dtype}")
+        if array.layout not in "CF":
+            raise TypingError(f"jit_step: {name} is {array}; expected a contiguous array")
+    if not p.mutable:
+        raise TypingError("jit_step: p is read-only; it is updated in place")
+    if (p.ndim, p.layout) != (g.ndim, g.layout):
+        raise TypingError(f"jit_step: p is {p} and g is {g}; expected the same dimensions and order")
+    return lambda p, g, coefficients: None

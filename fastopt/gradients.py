@@ -1,0 +1,87 @@
+"""Where gradients lie: how a step gets the addresses of what it was given, and refuses what is wrong.
+
+Asking Python for the address, shape, dtype and layout of each gradient would cost more than updating a
+small tensor. So compiled code reads NumPy's array struct (``PyArrayObject_fields``, part of NumPy's
+C interface) and compares it with the row that `layout_row` wrote for the parameter. Whatever is not
+plainly right there is looked at again in Python, which accepts it, copies it into order, or says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+# Offsets into an array object. The object header is longer in free-threaded builds of Python.
+_HEAD = object.__basicsize__
+AT_TYPE = _HEAD - 8
+AT_DATA = _HEAD
+AT_ND = _HEAD + 8
+AT_DIMS = _HEAD + 16
+AT_DTYPE = _HEAD + 40
+AT_FLAGS = _HEAD + 48
+
+_C_CONTIGUOUS, _F_CONTIGUOUS, _ALIGNED = 0x1, 0x2, 0x100
+
+# Columns of the layout: what a gradient must look like.
+ND, FLAGS, DTYPE, NBYTES, ARRAY_TYPE, NONE, DIMS = range(7)
+
+#: Stands for an array that Python has already located.
+LOCATED = 0
+
+
+def layout(parameters: Sequence[np.ndarray]) -> np.ndarray:
+    """A row per parameter: what its gradient's array struct must say."""
+    rows = np.zeros((len(parameters), DIMS + max(p.ndim for p in parameters)), np.int64)
+    for row, p in zip(rows, parameters, strict=True):
+        order = _C_CONTIGUOUS if p.flags.c_contiguous else _F_CONTIGUOUS
+        row[:DIMS] = p.ndim, order | _ALIGNED, id(p.dtype), p.nbytes, id(np.ndarray), id(None)
+        row[DIMS : DIMS + p.ndim] = p.shape
+    return rows
+
+
+def occupied(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """The memory of contiguous arrays as sorted rows (start, end), touching ones merged."""
+    spans = sorted((a.ctypes.data, a.ctypes.data + a.nbytes) for a in arrays if a.nbytes)
+    merged: list[list[int]] = []
+    for start, end in spans:
+        if merged and start <= merged[-1][1]:
+            merged[-1][1] = max(end, merged[-1][1])
+        else:
+            merged.append([start, end])
+    return np.array(merged, np.int64).reshape(-1, 2)
+
+
+def accept(gradient: Any, parameter: np.ndarray, name: str, busy: np.ndarray) -> np.ndarray:
+    """The gradient as an array in its parameter's memory order: itself, or a copy.
+
+    Raises
+    ------
+    TypeError
+        If it is no array of real numbers in the parameter's dtype.
+    ValueError
+        If its shape differs, or it overlaps a parameter or a slot.
+    """
+    expected = f"an array of {parameter.dtype.name} with shape {parameter.shape}, or None"
+    if isinstance(gradient, np.generic):
+        gradient = np.asarray(gradient)
+    if not isinstance(gradient, np.ndarray) or isinstance(gradient, np.ma.MaskedArray):
+        raise TypeError(f"gradient of {name} is {_describe(gradient)}; expected {expected}")
+    if gradient.dtype != parameter.dtype:
+        raise TypeError(f"gradient of {name} has dtype {gradient.dtype}; expected {expected}")
+    if gradient.shape != parameter.shape:
+        raise ValueError(f"gradient of {name} has shape {gradient.shape}; expected {expected}")
+    low, high = np.lib.array_utils.byte_bounds(gradient)
+    if gradient.size and np.any((busy[:, 0] < high) & (low < busy[:, 1])):
+        raise ValueError(
+            f"gradient of {name} overlaps the memory of a parameter or of the optimizer's state; "
+            "give it memory of its own"
+        )
+    order = "C" if parameter.flags.c_contiguous else "F"
+    return np.require(np.asarray(gradient), parameter.dtype, [order, "A"])
+
+
+def _describe(value: Any) -> str:
+    text = repr(value)
+    return f"a {type(value).__name__} ({text if len(text) < 60 else text[:57] + '...'})"

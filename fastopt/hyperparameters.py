@@ -1,0 +1,158 @@
+"""Hyperparameters: what values they may take, and the groups that hold them."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The finite numbers from `low` to `high`; open at the top if `below` is set."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        fits = self.low <= value < self.high if self.below else self.low <= value <= self.high
+        return fits and math.isfinite(value)
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return "a finite number" if self.low == -math.inf else f"a finite number >= {self.low:g}"
+        return f"a number in [{self.low:g}, {self.high:g}{')' if self.below else ']'}"
+
+
+ANY = Interval()
+NONNEGATIVE = Interval(0)
+FRACTION = Interval(0, 1)
+DECAY = Interval(0, 1, below=True)
+
+#: What the customary names mean wherever a class does not say otherwise.
+DOMAINS = {
+    "lr": NONNEGATIVE,
+    "betas": DECAY,
+    "eps": NONNEGATIVE,
+    "eps_root": NONNEGATIVE,
+    "weight_decay": NONNEGATIVE,
+    "momentum": NONNEGATIVE,
+}
+
+Value = Any  # float, bool, a tuple of floats, or a name out of several
+
+
+def fields(name: str, default: Value) -> list[tuple[str, str]]:
+    """The header fields (name, NumPy type) that hold a hyperparameter.
+
+    ``betas=(b1, b2)`` becomes ``beta1`` and ``beta2``; a name out of several becomes its index.
+    """
+    if isinstance(default, bool):
+        return [(name, "?")]
+    if isinstance(default, str):
+        return [(name, "i8")]
+    if isinstance(default, tuple):
+        return [(f"{name.removesuffix('s')}{i + 1}", "f8") for i in range(len(default))]
+    return [(name, "f8")]
+
+
+def as_numbers(value: Value, choices: tuple[str, ...]) -> tuple[Any, ...]:
+    """A hyperparameter's value as its header fields hold it."""
+    if isinstance(value, str):
+        return (choices.index(value),)
+    return value if isinstance(value, tuple) else (value,)
+
+
+def check(owner: str, name: str, value: Any, default: Value, domain: Interval, choices: tuple[str, ...]) -> Value:
+    """The value in its plain Python type, or an error that says what would be right."""
+    if isinstance(default, bool):
+        if not isinstance(value, bool | np.bool_):
+            _refuse(TypeError, owner, name, value, "True or False")
+        return bool(value)
+    if isinstance(default, str):
+        if value not in choices:
+            _refuse(ValueError, owner, name, value, "one of " + ", ".join(map(repr, choices)))
+        return str(value)
+    if isinstance(default, tuple):
+        expected = f"{len(default)} values, each {domain}"
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            _refuse(TypeError, owner, name, value, expected)
+        values = tuple(value)
+        if len(values) != len(default):
+            _refuse(ValueError, owner, name, value, expected)
+        return tuple(_number(owner, name, v, domain) for v in values)
+    return _number(owner, name, value, domain)
+
+
+def _number(owner: str, name: str, value: Any, domain: Interval) -> float:
+    scalar = isinstance(value, np.ndarray) and value.ndim == 0
+    if not (isinstance(value, numbers.Real) or scalar) or isinstance(value, bool | np.bool_):
+        _refuse(TypeError, owner, name, value, str(domain))
+    number = float(value)
+    if number not in domain:
+        _refuse(ValueError, owner, name, value, str(domain))
+    return number
+
+
+def _refuse(error: type[Exception], owner: str, name: str, value: Any, expected: str) -> NoReturn:
+    raise error(f"{owner}: {name} is {value!r}; expected {expected}")
+
+
+class Group(dict[str, Any]):
+    """One of `Optimizer.param_groups`: hyperparameters and, under ``"params"``, the arrays they hold for.
+
+    Values are checked when they are assigned and hold from the next step on. Keys are fixed.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        checked: Callable[[Mapping[str, Any]], dict[str, Any]],
+        changed: Callable[[Group], None],
+    ) -> None:
+        super().__init__(values)
+        self._checked = checked
+        self._changed = changed
+
+    def update(self, *args: Any, **values: Any) -> None:
+        """Assign several values, all or none."""
+        new = dict(*args, **values)
+        for name in new:
+            if name == "params" or name not in self:
+                known = ", ".join(key for key in self if key != "params")
+                raise ValueError(f"param_groups: cannot assign {name!r}; assignable are {known}")
+        merged = {**self, **new}
+        del merged["params"]
+        super().update(self._checked(merged))
+        self._changed(self)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.update({name: value})
+
+    def __ior__(self, values: Any) -> Group:  # type: ignore[override, misc]
+        self.update(values)
+        return self
+
+    def _fixed(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("param_groups: the keys of a group are fixed; only values can be assigned")
+
+    __delitem__ = pop = popitem = clear = _fixed  # type: ignore[assignment]
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The value; a name that is not there is an error, as in assignment."""
+        if name not in self:
+            self.update({name: default})
+        return self[name]
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        from copy import deepcopy
+
+        return deepcopy(dict(self), memo)

@@ -1,0 +1,23 @@
+"""One file per optimizer: the only place where formulas are."""
+
+from fastopt.optimizers.adadelta import Adadelta
+from fastopt.optimizers.adagrad import Adagrad
+from fastopt.optimizers.adam import Adam
+from fastopt.optimizers.adamw import AdamW
+from fastopt.optimizers.momentum import Momentum
+from fastopt.optimizers.nag import NAG
+from fastopt.optimizers.normalized_gd import NormalizedGD
+from fastopt.optimizers.rmsprop import RMSprop
+from fastopt.optimizers.sgd import SGD
+
+__all__ = [
+    "NAG",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "NormalizedGD",
+    "RMSprop",
+]

@@ -1,0 +1,61 @@
+"""`Optimizer.state`: slots and step counts, by position or by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastopt.workspace import Workspace
+
+
+class State(Mapping[int, Mapping[str, Any]]):
+    """Maps a parameter's position, or its name such as ``layer1/W``, to its state."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def __getitem__(self, key: int | str) -> ParameterState:
+        names = self._workspace.names
+        if isinstance(key, str):
+            if key not in names:
+                raise KeyError(f"no parameter is called {key!r}; there are {', '.join(names)}")
+            key = names.index(key)
+        if not 0 <= key < len(names):
+            raise KeyError(f"no parameter at position {key!r}; there are {len(names)}")
+        return ParameterState(self._workspace, key)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self._workspace.names)))
+
+    def __len__(self) -> int:
+        return len(self._workspace.names)
+
+    def __repr__(self) -> str:
+        return repr({key: dict(self[key]) for key in self})
+
+
+class ParameterState(Mapping[str, Any]):
+    """One parameter's ``"step"``, running fields and slots; slots are views shaped like the parameter."""
+
+    def __init__(self, workspace: Workspace, k: int) -> None:
+        self._workspace, self._k = workspace, k
+
+    def __getitem__(self, name: str) -> Any:
+        w = self._workspace
+        if name == "step":
+            return int(w.header["step"][self._k])
+        if name in w.declared.running:
+            return float(w.header[name][self._k])
+        return w.slots[self._k][name].read()
+
+    def __iter__(self) -> Iterator[str]:
+        yield "step"
+        yield from self._workspace.declared.running
+        yield from (n for n in self._workspace.declared.slots if n in self._workspace.slots[self._k])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return repr(dict(self))

@@ -1,0 +1,220 @@
+"""What an optimizer's steps run over: header rows, slots and tables for its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastopt import gradients
+from fastopt.drivers import cpu, threads
+from fastopt.hyperparameters import Group, as_numbers
+from fastopt.slots import Place, Slot, slab
+from fastopt.storage import Storage, native
+from fastopt.table import TILE, Table
+from fastopt.variant import Rule, Variant
+
+_NO_ARRAYS = np.zeros(0, np.int64)
+
+
+@dataclass
+class Declarations:
+    """What a class declares, as far as memory is concerned."""
+
+    rule: Rule
+    slots: Mapping[str, Slot]
+    running: Mapping[str, float]
+    choices: Mapping[str, tuple[str, ...]]
+    storages: Mapping[str, Callable[[np.dtype[Any]], Storage]]
+    tile: int = TILE
+
+
+class Workspace:
+    """Tensors with their header rows, slots and tables.
+
+    Attributes
+    ----------
+    parameters, names : list
+        The arrays and their paths, in the order of positions.
+    header : structured array (tensors,)
+        The header rows.
+    slots : list of dict
+        Slot name to `Place`, per tensor.
+    """
+
+    def __init__(self, declared: Declarations) -> None:
+        self.declared = declared
+        self.parameters: list[np.ndarray] = []
+        self.names: list[str] = []
+        self.groups: list[Group] = []
+        self.members: list[range] = []
+        self.slots: list[dict[str, Place]] = []
+        self.header = np.zeros(0, declared.rule.header)
+        self.tables: list[Table] = []
+        self._calls: list[_Call] = []
+        self._generation = -1
+
+    # ---- membership -----------------------------------------------------------------------------
+
+    def add(self, group: Group, parameters: Sequence[np.ndarray], names: Sequence[str]) -> None:
+        """Take in a group's parameters (checked before)."""
+        first = len(self.parameters)
+        self.parameters += parameters
+        self.names += names
+        self.groups.append(group)
+        self.members.append(range(first, len(self.parameters)))
+        self.slots += [{} for _ in parameters]
+        rows = np.zeros(len(parameters), self.declared.rule.header)
+        for name, value in self.declared.running.items():
+            rows[name] = value
+        self.header = np.concatenate([self.header, rows])
+        self.regroup(group)
+
+    def regroup(self, group: Group) -> None:
+        """Let a group's hyperparameters hold: header rows, and slots that come or go."""
+        index = next(i for i, g in enumerate(self.groups) if g is group)
+        members = self.members[index]
+        for name, value in group.items():
+            if name != "params":
+                numbers = as_numbers(value, self.declared.choices.get(name, ()))
+                for field, number in zip(self._fields(name, len(numbers)), numbers, strict=True):
+                    self.header[field][members.start : members.stop] = number
+        present = {name for name, slot in self.declared.slots.items() if slot.present(group)}
+        if members and (not self.slots[members.start] or present != set(self.slots[members.start])):
+            self._reslot(members, present)
+            self.tables = []
+        if not self.tables:
+            self._arrange()
+
+    def _fields(self, name: str, count: int) -> list[str]:
+        if name in self.header.dtype.names:  # type: ignore[operator]
+            return [name]
+        return [f"{name.removesuffix('s')}{i + 1}" for i in range(count)]
+
+    def _reslot(self, members: range, present: set[str]) -> None:
+        for name, slot in self.declared.slots.items():
+            if name not in present:
+                for k in members:
+                    self.slots[k].pop(name, None)
+                continue
+            by_dtype: dict[np.dtype[Any], list[int]] = {}
+            for k in members:
+                if name not in self.slots[k]:
+                    by_dtype.setdefault(self.parameters[k].dtype, []).append(k)
+            for dtype, tensors in by_dtype.items():
+                places = slab(self._storage(name, dtype), [self.parameters[k] for k in tensors])
+                for k, place in zip(tensors, places, strict=True):
+                    self.slots[k][name] = place
+                    if slot.initial is not None:
+                        place.write(slot.initial(self.header[k], self.parameters[k]))
+
+    def _storage(self, name: str, dtype: np.dtype[Any]) -> Storage:
+        return self.declared.storages.get(name, native)(dtype)
+
+    # ---- tables ---------------------------------------------------------------------------------
+
+    def variant(self, k: int) -> Variant:
+        """The variant that updates tensor k."""
+        dtype, rule = self.parameters[k].dtype, self.declared.rule
+        own = self.slots[k]
+        storages = tuple(own[name].storage if name in own else None for name in rule.slots)
+        return Variant(rule, native(dtype), native(dtype), storages)
+
+    def _arrange(self) -> None:
+        together: dict[Variant, list[int]] = {}
+        for k in range(len(self.parameters)):
+            together.setdefault(self.variant(k), []).append(k)
+        self.tables = [self._table(variant, tensors) for variant, tensors in together.items()]
+        slabs = {id(a): a for own in self.slots for place in own.values() for a in place.arrays}
+        self.layout = gradients.layout(self.parameters)
+        self.occupied = gradients.occupied([*self.parameters, *slabs.values()])
+        self.ids = np.zeros(len(self.parameters), np.int64)
+        self.gradients = np.zeros(len(self.parameters), np.int64)
+        self._generation = -1
+
+    def _table(self, variant: Variant, tensors: list[int]) -> Table:
+        addresses = []
+        for k in tensors:
+            row = variant.parameter.addresses((self.parameters[k],), 0)
+            for name in variant.rule.slots:
+                if name in self.slots[k]:
+                    row += self.slots[k][name].addresses()
+            addresses.append(row)
+        sizes = [self.parameters[k].size for k in tensors]
+        return Table(variant, tensors, sizes, addresses, self.declared.tile)
+
+    # ---- steps ----------------------------------------------------------------------------------
+
+    def step(self, leaves: Sequence[Any]) -> None:
+        """Check all gradients, then step every tensor that has one."""
+        if self._generation != threads.generation:
+            self._prepare()
+        ids = self.ids
+        if len(leaves) == 1:
+            ids[0] = id(leaves[0])
+        else:
+            view = memoryview(ids)
+            for k, leaf in enumerate(leaves):
+                view[k] = id(leaf)
+        copies: list[np.ndarray] = []
+        for call in self._calls:
+            wrong = self._run(call, ids)
+            while wrong >= 0:  # nothing was changed yet; Python looks at this one
+                copies.append(self._accept(leaves[wrong], wrong))
+                wrong = self._run(call, ids)
+            ids = _NO_ARRAYS
+
+    def _run(self, call: _Call, ids: np.ndarray) -> int:
+        if not call.parallel:
+            return call.kernel(ids, *call.arguments)  # type: ignore[no-any-return]
+        with threads.launch() as free:
+            if free:
+                return call.kernel(ids, *call.arguments)  # type: ignore[no-any-return]
+        alone = self._call(call.table, 1)
+        return alone.kernel(ids, *alone.arguments)  # type: ignore[no-any-return]
+
+    def _accept(self, gradient: Any, k: int) -> np.ndarray:
+        array = gradients.accept(gradient, self.parameters[k], self.names[k], self.occupied)
+        self.ids[k] = gradients.LOCATED
+        self.gradients[k] = array.ctypes.data
+        return array
+
+    def move(self, name: str, active: np.ndarray) -> None:
+        """Apply a move of the rule's to every tensor whose entry in `active` is not 0."""
+        for table in self.tables:
+            shares = threads.shares(table.bytes)
+            if shares > 1:
+                with threads.launch() as free:
+                    if free:
+                        self._move(table, name, active, shares)
+                        continue
+            self._move(table, name, active, 1)
+
+    def _move(self, table: Table, name: str, active: np.ndarray, shares: int) -> None:
+        kernel = cpu.move(table.variant, name, cpu.driver(shares))
+        kernel(
+            self.header, active, table.tensors, table.tiles, table.addresses,
+            table.coefficients, table.scratch(shares),
+        )  # fmt: skip
+
+    def _prepare(self) -> None:
+        self._calls = [self._call(table, threads.shares(table.bytes)) for table in self.tables]
+        self._generation = threads.generation
+
+    def _call(self, table: Table, shares: int) -> _Call:
+        arguments = (
+            self.layout, self.occupied, self.gradients, self.header, table.tensors, table.tiles,
+            table.addresses, table.coefficients, table.scratch(shares),
+        )  # fmt: skip
+        return _Call(table, shares > 1, cpu.step(table.variant, cpu.driver(shares)), arguments)
+
+
+class _Call(NamedTuple):
+    """A kernel with its arguments, ready to run."""
+
+    table: Table
+    parallel: bool
+    kernel: Any
+    arguments: tuple[Any, ...]
