@@ -104,6 +104,6 @@ class Momentum(Optimizer):
                 step = lr / (1.0 - power(mu, t))
         elif h["form"] == VELOCITY:
             fresh, step = -lr, -1.0
-        return h["weight_decay"], mu, fresh, 0.0, step
+        return h["weight_decay"], mu, fresh, step, 0.0
 
     update = staticmethod(SGD.update)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastopt.optimizer import Optimizer
-from fastopt.scalar import where
 from fastopt.slots import Slot
 
 
@@ -88,14 +87,16 @@ class SGD(Optimizer):
 
     @staticmethod
     def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
-        fresh = 1.0 if t == 1 or h["momentum"] == 0 else 1.0 - h["dampening"]
-        nesterov = 1.0 if h["nesterov"] else 0.0
-        return h["weight_decay"], h["momentum"], fresh, nesterov, h["lr"]
+        mu, lr = h["momentum"], h["lr"]
+        fresh = 1.0 if t == 1 or mu == 0 else 1.0 - h["dampening"]
+        if h["nesterov"]:
+            return h["weight_decay"], mu, fresh, lr * mu, lr
+        return h["weight_decay"], mu, fresh, lr, 0.0
 
     @staticmethod
     def update(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, tuple[Any, ...]]:
-        l2, mu, fresh, nesterov, lr = c
+        l2, mu, fresh, along_m, along_g = c
         (m,) = s
         g = g + l2 * p
         m = mu * m + fresh * g
-        return p - lr * where(nesterov, g + mu * m, m), (m,)
+        return p - (along_m * m + along_g * g), (m,)
