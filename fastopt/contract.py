@@ -1,1 +1,263 @@
-def check(cls): ...
+"""What every optimizer must do, whoever wrote it: `fastopt.check`."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numba.core import event
+
+from fastopt.optimizer import Optimizer
+
+Check = Callable[[type[Optimizer], dict[str, Any]], None]
+LENGTHS = (0, 1, 7, 8, 9, 15, 16, 17, 33, 4095, 4096, 4097)
+
+
+def check(optimizer: type[Optimizer], **hyperparameters: Any) -> None:
+    """Run the contract tests on an optimizer and say what fails, like scikit-learn's check_estimator.
+
+    Parameters
+    ----------
+    optimizer : subclass of Optimizer
+    **hyperparameters
+        Values to check it with; what has no default and is not given is taken to be 0.01.
+
+    Raises
+    ------
+    AssertionError
+        With a line for each check that failed.
+    TypeError
+        If it is no subclass of Optimizer.
+
+    Examples
+    --------
+    >>> fastopt.check(fastopt.SGD, lr=0.05)
+    """
+    if not (isinstance(optimizer, type) and issubclass(optimizer, Optimizer)):
+        raise TypeError(f"check: {optimizer!r} is no subclass of fastopt.Optimizer")
+    values = {**_required(optimizer), **hyperparameters}
+    failed = []
+    for test in CHECKS:
+        try:
+            test(optimizer, values)
+        except Exception as error:
+            about = (test.__doc__ or test.__name__).strip().splitlines()[0]
+            failed.append(f"{test.__name__}: {about} {type(error).__name__}: {error}")
+    if failed:
+        raise AssertionError(
+            f"{optimizer.__name__} fails {len(failed)} of {len(CHECKS)} checks:\n" + "\n".join(failed)
+        )
+
+
+def _required(optimizer: type[Optimizer]) -> dict[str, Any]:
+    arguments = list(inspect.signature(optimizer.__init__).parameters.values())[2:]
+    return {a.name: 0.01 for a in arguments if a.default is a.empty and a.kind is not a.VAR_KEYWORD}
+
+
+# ---- the checks -----------------------------------------------------------------------------------
+
+
+def decreases(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """500 steps on a bowl lower it by a tenth at least."""
+    for dtype in (np.float32, np.float64):
+        curvature = np.linspace(0.5, 2.0, 33).astype(dtype)
+        p = np.linspace(-0.5, 0.5, 33).astype(dtype)
+        before = float(curvature @ (p * p))
+        opt = cls(p, **h)
+        for _ in range(500):
+            _ahead(opt)
+            opt.step(curvature * p)
+        after = float(curvature @ (p * p))
+        assert after < 0.9 * before, f"from {before:.4g} to {after:.4g} in {dtype.__name__}"
+
+
+def keeps_arrays(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """Parameters are updated in place, slots have their shape and dtype, gradients are only read."""
+    for dtype in (np.float32, np.float64):
+        p = np.asfortranarray(np.ones((5, 7), dtype))
+        g = np.full((5, 7), 0.5, dtype)
+        g.flags.writeable = False
+        opt = cls(p, **h)
+        _ahead(opt)
+        opt.step(g)
+        assert opt.param_groups[0]["params"][0] is p
+        assert not np.all(p == 1), "the parameter did not change"
+        for name, slot in opt.state[0].items():
+            if isinstance(slot, np.ndarray):
+                assert (slot.shape, slot.dtype) == (p.shape, p.dtype), name
+
+
+def compiles_once(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """Steps after the first compile nothing, whatever lr, arrays and sizes."""
+    p = np.ones(100, np.float32)
+    opt = cls(p, **h)
+    _steps(opt, [p], 1)
+    compilations = []
+    with event.install_recorder("numba:compile") as recorder:
+        opt.param_groups[0]["lr"] *= 0.5
+        _steps(opt, [p], 2)
+        q = np.ones((3, 5), np.float32)
+        _steps(cls([q], **h), [q], 2)
+        compilations = [record for _, record in recorder.buffer if record.is_start]
+    assert not compilations, f"{len(compilations)} compilations"
+
+
+def same_bits(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """The same bits for 1, 2 and 3 shares, as one array or as a list, at lengths around vectors and tiles."""
+    for dtype in (np.float32, np.float64):
+        total = sum(LENGTHS)
+        results = []
+        for flat, shares in ((False, 1), (False, 2), (False, 3), (True, 1), (True, 2)):
+            whole = np.random.default_rng(0).normal(size=total).astype(dtype)
+            ends = np.cumsum(LENGTHS)[:-1]
+            arrays = [whole] if flat else np.split(whole, ends)
+            opt = cls(arrays[0] if flat else arrays, **h)
+            opt._workspace.force_shares(shares)
+            _steps(opt, arrays, 5)
+            slots = [
+                np.concatenate([opt.state[k][name] for k in opt.state])
+                for name in opt.state[0]
+                if isinstance(opt.state[0][name], np.ndarray)
+            ]
+            results.append([np.concatenate(arrays), *slots])
+        for other in results[1:]:
+            for mine, theirs in zip(results[0], other, strict=True):
+                assert _same(mine, theirs)
+
+
+def not_a_number(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """A NaN in the gradient reaches its parameter, and no other."""
+    p = np.ones(40, np.float32)
+    g = np.ones(40, np.float32)
+    g[[3, 39]] = np.nan
+    opt = cls(p, **h)
+    _ahead(opt)
+    opt.step(g)
+    assert np.array_equal(np.isnan(p), np.isnan(g))
+
+
+def leaves_alone(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """None leaves a parameter, its slots and its step count alone."""
+    p, q = np.ones(5), np.ones(6)
+    opt = cls({"p": p, "q": q}, **h)
+    _ahead(opt)
+    opt.step({"p": np.ones(5), "q": np.ones(6)})
+    before, state = q.copy(), copy.deepcopy(dict(opt.state["q"]))
+    _ahead(opt)
+    opt.step({"p": np.ones(5), "q": None})
+    assert np.allclose(q, before, rtol=0, atol=1e-15)
+    assert opt.state["p"]["step"] == 2
+    for name, value in opt.state["q"].items():
+        assert _same(value, state[name]), name
+
+
+def continues(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """A saved and loaded, and a copied, optimizer go on with the same bits; the layout is torch's."""
+    p = np.linspace(-1, 1, 37)
+    opt = cls([p], **h)
+    _steps(opt, [p], 4)
+    saved, q = opt.state_dict(), p.copy()
+    assert set(saved) == {"state", "param_groups"}
+    assert saved["param_groups"][0]["params"] == [0]
+    assert saved["state"][0]["step"] == 4
+    other = cls([q], **h)
+    other.load_state_dict(saved)
+    twin = copy.deepcopy(opt)
+    (r,) = twin.param_groups[0]["params"]
+    assert r is not p
+    for o, array in ((opt, p), (other, q), (twin, r)):
+        _steps(o, [array], 4, seed=7)
+    assert _same(p, q), "after save and load"
+    assert _same(p, r), "after deepcopy"
+
+
+def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """Every hyperparameter, changed, changes a bit of the parameters or slots within 50 steps."""
+    arguments = list(inspect.signature(cls.__init__).parameters.values())[2:]
+    values = {a.name: h.get(a.name, a.default) for a in arguments if a.name in h or a.default is not a.empty}
+    changes = [(n, v) for n in values for v in _changed(values[n], cls.choices.get(n, ()))]
+    # alone, and beside each other change: some matter only together (dampening and momentum)
+    bases: list[dict[str, Any]] = [{}, *({n: v} for n, v in changes)]
+    unmoved = []
+    for name, value in changes:
+        alternatives = (_result(cls, {**values, **b}, name, value) for b in bases if name not in b)
+        if not any(different for different in alternatives):
+            unmoved.append(f"{name}={value!r}")
+    assert not unmoved, "nothing depends on " + ", ".join(unmoved)
+
+
+def descends_or_ascends(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """maximize=True with gradients of the other sign gives the same bits."""
+    p, q = np.linspace(-1, 1, 19), np.linspace(-1, 1, 19)
+    down, up = cls(p, **h), cls(q, **h)
+    up.param_groups[0]["maximize"] = not up.param_groups[0]["maximize"]
+    for t in range(5):
+        g = np.cos(np.arange(19.0) + t)
+        _ahead(down)
+        down.step(g)
+        _ahead(up)
+        up.step(-g)
+    assert _same(p, q)
+
+
+CHECKS: tuple[Check, ...] = (
+    decreases,
+    keeps_arrays,
+    compiles_once,
+    same_bits,
+    not_a_number,
+    leaves_alone,
+    continues,
+    hyperparameters_matter,
+    descends_or_ascends,
+)
+
+
+def _ahead(opt: Any) -> None:
+    if hasattr(opt, "lookahead"):
+        opt.lookahead()
+
+
+def _steps(opt: Optimizer, arrays: list[np.ndarray], count: int, seed: int = 3) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        total = rng.normal(size=sum(a.size for a in arrays))
+        grads, start = [], 0
+        for a in arrays:
+            grads.append(total[start : start + a.size].reshape(a.shape).astype(a.dtype))
+            start += a.size
+        _ahead(opt)
+        opt.step(grads[0] if opt._structures[0].single else grads)
+
+
+def _same(a: Any, b: Any) -> bool:
+    return np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def _changed(value: Any, choices: tuple[str, ...]) -> Iterator[Any]:
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, str):
+        yield from (choice for choice in choices if choice != value)
+    elif isinstance(value, tuple):
+        yield from ((*value[:i], v / 2 if v else 0.1, *value[i + 1 :]) for i, v in enumerate(value))
+    else:
+        yield value / 2 if value else 0.1
+
+
+def _result(cls: type[Optimizer], values: dict[str, Any], name: str, value: Any) -> bool:
+    """Whether name=value changes a run with these values; False where they do not go together."""
+    outcomes = []
+    for h in (values, {**values, name: value}):
+        p = np.linspace(-1, 1, 11)
+        try:
+            opt = cls(p, **h)
+        except ValueError:
+            return False
+        _steps(opt, [p], 50)
+        state = [(n, np.asarray(v).tobytes()) for n, v in opt.state[0].items()]
+        outcomes.append((p.tobytes(), state))
+    return outcomes[0] != outcomes[1]

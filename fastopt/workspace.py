@@ -55,6 +55,7 @@ class Workspace:
         self.tables: list[Table] = []
         self._calls: list[_Call] = []
         self._generation = -1
+        self._forced_shares: int | None = None
 
     # ---- membership -----------------------------------------------------------------------------
 
@@ -184,7 +185,7 @@ class Workspace:
     def move(self, name: str, active: np.ndarray) -> None:
         """Apply a move of the rule's to every tensor whose entry in `active` is not 0."""
         for table in self.tables:
-            shares = threads.shares(table.bytes)
+            shares = self._shares(table)
             if shares > 1:
                 with threads.launch() as free:
                     if free:
@@ -200,8 +201,16 @@ class Workspace:
         )  # fmt: skip
 
     def _prepare(self) -> None:
-        self._calls = [self._call(table, threads.shares(table.bytes)) for table in self.tables]
+        self._calls = [self._call(table, self._shares(table)) for table in self.tables]
         self._generation = threads.generation
+
+    def _shares(self, table: Table) -> int:
+        return self._forced_shares or threads.shares(table.bytes)
+
+    def force_shares(self, shares: int | None) -> None:
+        """Split every step into so many shares, whatever its size; None: as measured."""
+        self._forced_shares = shares
+        self._generation = -1
 
     def _call(self, table: Table, shares: int) -> _Call:
         arguments = (

@@ -139,7 +139,7 @@ def require(p: Any, g: Any, coefficients: Any) -> None:
     """Refuse, when an embedded step is compiled, arrays whose memory it must not take as it is."""
 
 
-@overload(require)
+@overload(require, strict=False)
 def _require(p: Any, g: Any, coefficients: Any) -> Any:
     for name, array in (("p", p), ("g", g)):
         if not isinstance(array, types.Array) or array.dtype != coefficients.dtype:

@@ -48,7 +48,7 @@ class Adadelta(Optimizer):
     >>> w = np.array([1.0, 1.0])
     >>> info = fastopt.Adadelta(w, eps=0.01).step(np.array([2.0, -2.0]))
     >>> w.round(6)
-    array([0.69138, 1.30862])
+    array([0.687652, 1.312348])
     """
 
     slots = {"square_avg": Slot(), "acc_delta": Slot()}

@@ -52,7 +52,7 @@ class NAG(Optimizer):
     ...     opt.lookahead()
     ...     info = opt.step(2 * w)
     >>> w.round(6)
-    array([0.07328])
+    array([0.17792])
     """
 
     slots = {"momentum_buffer": Slot()}

@@ -1,0 +1,154 @@
+"""The contract, for every optimizer of fastopt's and for ones that break it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from references import CLASSES, cases_of
+
+import fastopt
+from fastopt.contract import CHECKS
+from fastopt.scalar import maximum, sqrt
+
+
+@pytest.mark.parametrize("test", CHECKS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+def test_contract(cls, test):
+    defaults = {"lr": 0.01} if cls in (fastopt.Momentum, fastopt.NAG, fastopt.NormalizedGD) else {}
+    test(cls, defaults)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("test", CHECKS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("case", [c for cls in CLASSES for c in cases_of(cls)], ids=str)
+def test_contract_of_every_case(case, test):
+    if case.hyperparameters.get("maximize") and test.__name__ == "decreases":
+        case = type(case)(case.cls, case.reference, {**case.hyperparameters, "maximize": False})
+    test(case.cls, dict(case.hyperparameters))
+
+
+class Literal(fastopt.Optimizer):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr=lr)
+
+    @staticmethod
+    def coefficients(h, t):
+        return (h["lr"],)
+
+    @staticmethod
+    def update(c, p, g, s):
+        (lr,) = c
+        return p - lr * (g * 0.9), ()
+
+
+class Deaf(fastopt.Optimizer):
+    """Accepts a hyperparameter and ignores it."""
+
+    slots = {"exp_avg": fastopt.Slot()}
+
+    def __init__(self, params, lr=0.1, beta=0.5):
+        super().__init__(params, lr=lr, beta=beta)
+
+    @staticmethod
+    def coefficients(h, t):
+        return (h["lr"],)
+
+    @staticmethod
+    def update(c, p, g, s):
+        (lr,) = c
+        (m,) = s
+        m = m + lr * (g - m)
+        return p - m, (m,)
+
+
+class LosesNaN(fastopt.Optimizer):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr=lr)
+
+    @staticmethod
+    def coefficients(h, t):
+        return (h["lr"], 1.0)
+
+    @staticmethod
+    def update(c, p, g, s):
+        lr, one = c
+        g = g if g > -one else -one
+        return p - lr * g, ()
+
+
+def helper(g, m, a):
+    return m + a * (g - m)
+
+
+class WithHelpers(fastopt.Optimizer):
+    """AdaMax-like, with a helper function, a running field and a class of its own file."""
+
+    slots = {"exp_avg": fastopt.Slot(), "exp_inf": fastopt.Slot(initial=lambda h, p: 0.25)}
+    running = {"product": 1.0}
+
+    def __init__(self, params, lr=0.01, betas=(0.9, 0.99), eps=1e-8):
+        super().__init__(params, lr=lr, betas=betas, eps=eps)
+
+    @staticmethod
+    def advance(h, t):
+        return (h["product"] * h["beta1"],)
+
+    @staticmethod
+    def coefficients(h, t):
+        return 1 - h["beta1"], h["beta2"], h["lr"] / (1 - h["product"]), h["eps"]
+
+    @staticmethod
+    def update(c, p, g, s):
+        a, beta2, lr, eps = c
+        m, u = s
+        m = helper(g, m, a)
+        u = maximum(beta2 * u, sqrt(g * g))
+        return p - lr * (m / (u + eps)), (m, u)
+
+
+def test_own_optimizer_passes():
+    fastopt.check(WithHelpers)
+
+
+def test_running_fields_reach_the_formula():
+    p = np.array([1.0, 2.0])
+    opt = WithHelpers(p)
+    m, u, product, q = np.zeros(2), np.full(2, 0.25), 1.0, p.copy()
+    for t in range(1, 6):
+        g = np.array([0.3, -2.0]) * t
+        product *= 0.9
+        m = m + (1 - 0.9) * (g - m)
+        u = np.maximum(0.99 * u, np.abs(g))
+        q = q - 0.01 / (1 - product) * m / (u + 1e-8)
+        opt.step(g)
+    np.testing.assert_allclose(p, q, rtol=1e-14)
+    assert opt.state[0]["product"] == pytest.approx(0.9**5)
+    assert opt.state_dict()["state"][0]["product"] == opt.state[0]["product"]
+
+
+@pytest.mark.parametrize(
+    ("cls", "said"),
+    [
+        (Literal, "pass constants through `coefficients`"),
+        (Deaf, "nothing depends on beta"),
+        (LosesNaN, "not_a_number"),
+    ],
+)
+def test_broken_optimizers_are_told(cls, said):
+    with pytest.raises(AssertionError, match=said):
+        fastopt.check(cls)
+
+
+def test_promoted_literal_is_refused_with_its_line():
+    p = np.ones(3, np.float32)
+    with pytest.raises(TypeError, match=r"float64 in line \d+ of .*test_contract.py"):
+        Literal(p).step(np.ones(3, np.float32))
+    assert np.all(p == 1)
+    q = np.ones(3)
+    Literal(q).step(np.ones(3))  # float64 needs no promotion
+    np.testing.assert_allclose(q, 0.91)
+
+
+def test_check_wants_an_optimizer():
+    with pytest.raises(TypeError, match="no subclass"):
+        fastopt.check(dict)
