@@ -147,6 +147,13 @@ def cache_folder() -> Path:
     return Path(base).expanduser() / "fastopt"
 
 
+def is_writable(folder: Path) -> bool:
+    """Whether kernels can be kept in this folder, which need not exist yet."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
 class _Locator(caching._CacheLocator):  # type: ignore[misc]
     def __init__(self, digest: str) -> None:
         self._digest = digest

@@ -6,8 +6,10 @@ Each function here gives a compiled kernel for a variant; nothing is compiled be
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
-from numba import prange
+import numba
+from numba import prange, types
 
 from fastopt.drivers import steps, tile
 from fastopt.drivers.compile import Compiled, digest, kernel
@@ -46,6 +48,17 @@ def step(variant: Variant, driver: str) -> Compiled:
         return wrong
 
     return _kernel(step, variant, "step", driver)
+
+
+def step_signature(variant: Variant) -> tuple[Any, ...]:
+    """The argument types of `step`, to compile it before there are arrays."""
+    integers1, integers2 = types.int64[::1], types.int64[:, ::1]
+    element = numba.from_dtype(variant.dtype)
+    header = numba.from_dtype(variant.rule.header)[::1]
+    return (
+        integers1, integers2, integers2, integers1, header, integers1, integers2,
+        integers2, element[:, ::1], element[:, :, ::1],
+    )  # fmt: skip
 
 
 @cache

@@ -1,0 +1,103 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import fastopt
+
+app = typer.Typer(
+    name="fastopt",
+    help="Optimizer updates for NumPy arrays, compiled from one formula each.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Precision(str, Enum):
+    """What the demo computes in."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fastopt {fastopt.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Optimizer updates for NumPy arrays, compiled from one formula each."""
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise typer.BadParameter(f"{text!r}; expected widths such as 128,64")
+    return sizes
+
+
+@app.command()
+def demo(
+    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,64",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 40,
+    batch: Annotated[int, typer.Option(min=1, help="Images per step.")] = 64,
+    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 1e-3,
+    dtype: Annotated[Precision, typer.Option(help="Precision of everything.")] = Precision.float32,
+    seed: Annotated[int, typer.Option(help="Of the start and of the batches.")] = 0,
+    out: Annotated[Path, typer.Option(help="Where the picture of the losses goes.")] = Path("demo.png"),
+) -> None:
+    """Train a network on real handwritten digits: Adam in NumPy twice, and fastopt's.
+
+    Three networks start alike, see the same batches in turn, and differ only in who applies Adam's
+    step: NumPy as texts write it, NumPy reusing its buffers, and fastopt. Needs the extra "demo".
+    """
+    import importlib.util
+
+    for module, name in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
+        if importlib.util.find_spec(module) is None:
+            typer.echo(f"fastopt demo: {name} is not installed; pip install 'fastopt[demo]'", err=True)
+            raise typer.Exit(1)
+    from fastopt.cli import demo
+
+    demo.run(_sizes(hidden), epochs, batch, lr, dtype.value, seed, out)
+
+
+@app.command()
+def doctor() -> None:
+    """Tell what fastopt found here: versions, cores, threads, SIMD, cache, CUDA, memory bandwidth."""
+    from fastopt.cli import doctor
+
+    doctor.run()
+
+
+@app.command()
+def warmup(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Optimizers, such as AdamW SGD; all if left out.")
+    ] = None,
+    dtype: Annotated[
+        list[Precision] | None, typer.Option(help="float32, float64; both if left out.")
+    ] = None,
+) -> None:
+    """Compile optimizers' kernels ahead, into the cache that all later processes load from."""
+    from fastopt.cli import warmup
+
+    known = fastopt.optimizers.__all__
+    unknown = [name for name in names or [] if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"no optimizer {', '.join(unknown)}; there are {', '.join(known)}")
+    warmup.run(names or list(known), [d.value for d in dtype or list(Precision)])

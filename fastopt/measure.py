@@ -1,0 +1,110 @@
+"""Yardsticks: what the machine's memory can do, and how far a step is from it.
+
+A step at the speed of its traffic twin is at the machine's limit; only fewer bytes can beat it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastopt.drivers import cpu
+from fastopt.optimizer import Optimizer
+from fastopt.variant import Variant
+
+
+class Copy(Optimizer):
+    """Copies the gradient over the parameter, by the same drivers: plain copy bandwidth."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+
+    @staticmethod
+    def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
+        """One number that nothing depends on."""
+        return (1.0,)
+
+    @staticmethod
+    def update(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, tuple[Any, ...]]:
+        """The gradient."""
+        return g, ()
+
+
+def twin(optimizer: type[Optimizer]) -> type[Optimizer]:
+    """The traffic twin of an optimizer: the same arrays, tiles, threads and shares, but only an addition each.
+
+    Parameters
+    ----------
+    optimizer : subclass of Optimizer
+
+    Returns
+    -------
+    subclass of Optimizer
+        Takes the same hyperparameters and has the same slots.
+
+    Examples
+    --------
+    >>> from fastopt.measure import twin
+    >>> p = np.zeros(3)
+    >>> info = twin(fastopt.Adam)(p, lr=0.1).step(np.ones(3))
+    >>> p
+    array([1., 1., 1.])
+    """
+    added = "".join(f"s[{i}] + g, " for i in range(len(optimizer.slots)))
+    namespace: dict[str, Any] = {}
+    exec(f"def update(c, p, g, s):\n    return p + g, ({added})", namespace)
+    members: Mapping[str, Any] = {
+        "__module__": __name__,
+        "update": staticmethod(namespace["update"]),
+        "coefficients": staticmethod(Copy.coefficients),
+        "advance": None,
+        "moves": {},
+    }
+    return type(f"{optimizer.__name__}Twin", (optimizer,), dict(members))
+
+
+def seconds(call: Callable[[], Any], *, repeats: int = 7, at_least: float = 0.02) -> float:
+    """The median time of a call, each of `repeats` measurements lasting `at_least` seconds."""
+    start = time.perf_counter()
+    call()
+    once = time.perf_counter() - start
+    loops = max(1, int(at_least / max(once, 1e-7)))
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for _ in range(loops):
+            call()
+        times.append((time.perf_counter() - start) / loops)
+    return float(np.median(times))
+
+
+def copy_bandwidth(elements: int = 1 << 24) -> tuple[float, float]:
+    """Bytes per second read and written by a copy of float32: one thread's, and all threads'."""
+    source, target = np.ones(elements, np.float32), np.zeros(elements, np.float32)
+    opt = Copy(target)
+    rates = []
+    for shares in (1, None):
+        opt._workspace.force_shares(shares)
+        opt.step(source)
+        rates.append(2 * source.nbytes / seconds(lambda: opt.step(source), at_least=0.0))
+    return rates[0], rates[1]
+
+
+def step_assembly(variant: Variant) -> str:
+    """The machine code of a freshly compiled serial step (one from the cache cannot be inspected)."""
+    kernel = cpu.step.__wrapped__(variant, cpu.SERIAL)
+    kernel._cache.disable()
+    kernel.compile(cpu.step_signature(variant))
+    return "\n".join(kernel.inspect_asm().values())
+
+
+def vector_bits(assembly: str) -> int:
+    """The widest registers that packed multiplications use; 0 if there are none."""
+    widths = {"x": 128, "y": 256, "z": 512}
+    x86 = re.findall(r"\bv?mulp[sd]\s.*%([xyz])mm", assembly)
+    arm = re.findall(r"\bfmul\s+v\d+\.[24][sd]", assembly)
+    return max([widths[w] for w in x86] + [128 for _ in arm], default=0)
