@@ -312,8 +312,7 @@ class Optimizer:
     def _move(self, name: str, active: np.ndarray | None = None) -> None:
         """Run one of the class's `moves` over all tensors, or those where `active` is not 0."""
         with self._alone(name):
-            everyone = np.ones(len(self._workspace.parameters), np.int64)
-            self._workspace.move(name, everyone if active is None else active)
+            self._workspace.move(name, active)
 
     def _alone(self, what: str) -> _Alone:
         return _Alone(self._busy, what)

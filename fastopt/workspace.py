@@ -133,6 +133,7 @@ class Workspace:
         self.occupied = gradients.occupied([*self.parameters, *slabs.values()])
         self.ids = np.zeros(len(self.parameters), np.int64)
         self.gradients = np.zeros(len(self.parameters), np.int64)
+        self.everyone = np.ones(len(self.parameters), np.int64)
         self._generation = -1
 
     def _table(self, variant: Variant, tensors: list[int]) -> Table:
@@ -182,8 +183,10 @@ class Workspace:
         self.gradients[k] = array.ctypes.data
         return array
 
-    def move(self, name: str, active: np.ndarray) -> None:
-        """Apply a move of the rule's to every tensor whose entry in `active` is not 0."""
+    def move(self, name: str, active: np.ndarray | None = None) -> None:
+        """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0."""
+        if active is None:
+            active = self.everyone
         for table in self.tables:
             shares = self._shares(table)
             if shares > 1:

@@ -1,9 +1,10 @@
 """Every Numba option of fastopt, and the cache that lets the next process skip compiling.
 
 Numba's own cache never hits for functions that close over jitted functions, and it stamps only the
-file of the outermost function. Kernels are therefore stored under a name that is stable (rule, variant, driver)
-and stamped with a digest of all that they are made of: an edited rule, driver or storage finds a
-stale stamp and overwrites the entry, so the folder grows neither from run to run nor from edit to edit.
+file of the outermost function. Kernels are therefore stored under a stable name (rule, variant, driver) and a
+digest of all that they are made of. The digest is part of the file's name, so that processes with
+different versions of a rule can never load each other's code; saving removes what is stored under the same
+name with another digest, so that the folder grows neither from run to run nor from edit to edit.
 """
 
 from __future__ import annotations
@@ -171,7 +172,9 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc]
 class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
     def __init__(self, name: str, digest: str) -> None:
         self._locator = _Locator(digest)
-        self._filename_base = f"{name}.{sys.implementation.cache_tag}"
+        versions = f"{fastopt.__version__}-numba{numba.__version__}-{sys.implementation.cache_tag}"
+        self.stable_name = f"{name}.{versions}"
+        self._filename_base = f"{self.stable_name}.{digest[:16]}"
         self._lineno = 0
 
 
@@ -207,6 +210,16 @@ class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
 
     def save_overload(self, signature: Any, data: Any) -> None:
         try:
+            self._remove_other_digests()
             super().save_overload(signature, data)
-        except OSError:
-            self.disable()
+        except Exception:  # an index that cannot be read is started anew, if it can be written
+            try:
+                self.flush()
+                super().save_overload(signature, data)
+            except Exception:
+                self.disable()
+
+    def _remove_other_digests(self) -> None:
+        for entry in Path(self._cache_path).glob(f"{self._impl.stable_name}.*.nb?"):
+            if not entry.name.startswith(self._impl.filename_base):
+                entry.unlink(missing_ok=True)

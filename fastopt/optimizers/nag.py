@@ -121,9 +121,9 @@ class NAG(Optimizer):
         self._require_ahead(True, "step: call lookahead() first and take the gradient there")
         info = super().step(grads)
         self._ahead = False
-        left_out = self._workspace.gradients == 0
-        if left_out.any():
-            self._move("back", left_out.astype(np.int64))
+        located = self._workspace.gradients
+        if np.count_nonzero(located) < located.size:
+            self._move("back", (located == 0).astype(np.int64))
         return info
 
     def state_dict(self) -> dict[str, Any]:

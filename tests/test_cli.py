@@ -1,0 +1,71 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+import fastopt
+
+pytest.importorskip("typer", reason="the command line's libraries are not installed (extra: cli)")
+
+
+def fastopt_command(*arguments, cwd, code=0):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "fastopt", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=cwd,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_demo(tmp_path):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: demo)")
+    said = fastopt_command("demo", "--dtype", "float64", cwd=tmp_path)
+    accuracies = [float(a) for a in re.findall(r"(\d+\.\d+)%", said)]
+    assert len(accuracies) == 3
+    assert min(accuracies) >= 97
+    difference = float(re.search(r"differ from NumPy's by (\S+)", said)[1])
+    assert difference < 1e-9
+    assert (tmp_path / "demo.png").stat().st_size > 10_000
+
+
+def test_demo_grows(tmp_path):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: demo)")
+    said = fastopt_command("demo", "--hidden", "32,16,8", "--epochs", "1", "--out", "small.png", cwd=tmp_path)
+    assert "64 - 32 - 16 - 8 - 10" in said
+    assert (tmp_path / "small.png").exists()
+
+
+@pytest.mark.parametrize("hidden", ["", "a,b", "0", "12,-3"])
+def test_demo_refuses_widths(hidden, tmp_path):
+    assert "expected widths such as" in fastopt_command("demo", "--hidden", hidden, cwd=tmp_path, code=2)
+
+
+def test_doctor(tmp_path):
+    said = fastopt_command("doctor", cwd=tmp_path)
+    for finding in (
+        fastopt.__version__, "numba", "affinity mask", "threading layer", "after a step", "float32 at", "cache folder",
+        "CUDA", "GB/s",
+    ):  # fmt: skip
+        assert re.search(finding.replace(" ", r"[\s│]+"), said), finding
+
+
+def test_warmup(tmp_path):
+    said = fastopt_command("warmup", "NormalizedGD", "--dtype", "float32", cwd=tmp_path)
+    assert "2 kernels of NormalizedGD" in said
+    assert "no optimizer Adamm" in fastopt_command("warmup", "Adamm", cwd=tmp_path, code=2)
+
+
+def test_version_and_help(tmp_path):
+    assert fastopt_command("--version", cwd=tmp_path).strip() == f"fastopt {fastopt.__version__}"
+    for command in ("demo", "doctor", "warmup"):
+        assert command in fastopt_command("--help", cwd=tmp_path)
+        assert "Usage" in fastopt_command(command, "--help", cwd=tmp_path)

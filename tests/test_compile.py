@@ -1,0 +1,228 @@
+"""What is compiled, how well, how often, and what the next process finds."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+from llvmlite import ir
+from references import CLASSES, cases_of
+
+import fastopt
+from fastopt import measure
+from fastopt.drivers import compile, cpu, machine, tile
+
+
+def variants():
+    for cls in CLASSES:
+        for dtype in (np.float32, np.float64):
+            seen = set()
+            for case in cases_of(cls):
+                variant = cls(np.ones(1, dtype), **case.hyperparameters)._workspace.variant(0)
+                if variant.name not in seen:
+                    seen.add(variant.name)
+                    yield pytest.param(variant, id=variant.name.rsplit(".", 1)[-1])
+
+
+def preferred_bits():
+    """The width that LLVM's cost model chooses for a plain loop on this processor."""
+    import numba
+
+    @numba.njit(error_model="numpy")
+    def multiply(a, b):
+        for i in range(a.size):
+            a[i] = a[i] * b[i]
+
+    multiply(np.ones(8, np.float32), np.ones(8, np.float32))
+    return measure.vector_bits("\n".join(multiply.inspect_asm().values()))
+
+
+@pytest.mark.parametrize("variant", list(variants()))
+def test_packed_arithmetic_and_no_promotion(variant):
+    assembly = measure.step_assembly(variant)
+    bits = measure.vector_bits(assembly)
+    assert bits >= preferred_bits()
+    if "avx2" in llvm.get_host_cpu_features() and llvm.get_host_cpu_features()["avx2"]:
+        assert bits >= 256
+    loop = innermost_loop(assembly, variant.dtype)
+    if variant.dtype == np.float32:
+        assert not re.search(r"\bv?(mul|add|sub|div|sqrt|cvt)\w*[sp]d\b", loop), loop
+        assert "cvtss2sd" not in loop
+        assert "cvtps2pd" not in loop
+
+
+def innermost_loop(assembly, dtype):
+    """The text from the label before the widest packed multiplication to the jump back to it."""
+    suffix = "ps" if dtype == np.float32 else "pd"
+    lines = assembly.splitlines()
+    packed = re.compile(rf"\bv?mul{suffix}\s.*%[yz]mm|\bfmul\s+v")
+    at = [i for i, line in enumerate(lines) if packed.search(line)]
+    loops = []
+    for i in at:
+        label = next(k for k in range(i, -1, -1) if re.match(r"^[.\w]+:", lines[k]))
+        name = lines[label].split(":")[0]
+        back = [k for k in range(i, min(i + 300, len(lines))) if re.search(rf"\bj\w+\s+{re.escape(name)}$", lines[k])]
+        if back:
+            loops.append("\n".join(lines[label : back[0] + 1]))
+    assert loops, "no packed loop"
+    return max(loops, key=len)
+
+
+def test_the_generated_loop_is_readable():
+    opt = fastopt.AdamW(np.ones(1, np.float32))
+    text = "\n".join(tile.source(opt._workspace.variant(0)))
+    assert "p[i], (s0[i], s1[i], _, ) = update(" in text
+    assert "for i in range(n):" in text
+
+
+# ---- denormals -----------------------------------------------------------------------------------
+
+
+def assembly_for(triple, mattr=""):
+    """The flush and restore code for a processor that need not be this one."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    module = ir.Module()
+    module.triple = triple
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), []), "f")
+    builder = ir.IRBuilder(function.append_basic_block())
+    before = machine.emit_flush(builder, triple)
+    machine.emit_restore(builder, triple, before)
+    builder.ret_void()
+    target = llvm.Target.from_triple(triple).create_target_machine(opt=2)
+    return target.emit_assembly(llvm.parse_assembly(str(module)))
+
+
+def test_flush_to_zero_is_emitted_and_undone():
+    x86 = assembly_for("x86_64-unknown-linux-gnu")
+    assert x86.count("ldmxcsr") == 2
+    assert re.search(r"or[lw]?\s+\$32832", x86), "0x8040: flush to zero, denormals are zero"
+    try:
+        arm = assembly_for("aarch64-unknown-linux-gnu")
+    except RuntimeError as error:
+        pytest.skip(f"this llvmlite has no aarch64 target: {error}")
+    assert arm.lower().count("msr\tfpcr") == 2
+    assert "#0x1000000" in arm.lower(), "bit 24: flush to zero"
+
+
+def test_denormals_are_flushed_inside_and_only_inside():
+    tiny = np.float32(1e-40)
+    p = np.zeros(70_000, np.float32)
+    opt = fastopt.Momentum(p, lr=1.0, momentum=0.5, form="ema")
+    opt.state[0]["momentum_buffer"][:] = tiny
+    for shares in (1, 2):
+        opt._workspace.force_shares(shares)
+        opt.step(np.zeros(70_000, np.float32))
+        assert not np.any(opt.state[0]["momentum_buffer"])
+        assert tiny / np.float32(2) > 0, "this thread's mode was not put back"
+        opt.state[0]["momentum_buffer"][:] = tiny
+
+
+# ---- the cache -----------------------------------------------------------------------------------
+
+
+def run_python(code, cache, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "FASTOPT_CACHE_DIR": str(cache), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+STEP = """
+import numpy as np, fastopt
+from numba.core import event
+p = np.ones(100, np.float32)
+with event.install_recorder("numba:run_pass") as passes:
+    fastopt.AdamW(p).step(p.copy())
+print(len(passes.buffer))
+"""
+
+
+def test_the_next_process_compiles_nothing(tmp_path):
+    first = run_python(STEP, tmp_path)
+    assert int(first.stdout) > 0, first.stderr
+    files = sorted(f.name for f in tmp_path.iterdir())
+    assert files
+    for _ in range(2):
+        again = run_python(STEP, tmp_path)
+        assert int(again.stdout) == 0, again.stderr
+    assert sorted(f.name for f in tmp_path.iterdir()) == files
+
+
+RULE = """
+import numpy as np, fastopt
+class Plain(fastopt.Optimizer):
+    def __init__(self, params, lr=0.5):
+        super().__init__(params, lr=lr)
+    @staticmethod
+    def coefficients(h, t):
+        return (h["lr"] * {factor},)
+    @staticmethod
+    def update(c, p, g, s):
+        (lr,) = c
+        return p - lr * g, ()
+p = np.zeros(2)
+Plain(p).step(np.ones(2))
+print(p[0])
+"""
+
+
+def test_an_edited_rule_is_compiled_again(tmp_path):
+    script = tmp_path / "rule.py"
+    cache = tmp_path / "cache"
+    count = set()
+    for factor in (1, 2, 2, 1):
+        script.write_text(RULE.format(factor=factor))
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            env={**os.environ, "FASTOPT_CACHE_DIR": str(cache)},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert float(done.stdout) == -0.5 * factor, done.stderr
+        count.add(len(list(cache.iterdir())))
+    assert len(count) == 1, "the folder grows from edit to edit"
+
+
+def test_unwritable_cache_works_silently(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    done = run_python(STEP, tmp_path / "file" / "below")
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_damaged_cache_is_ignored_and_mended(tmp_path):
+    run_python(STEP, tmp_path)
+    for entry in tmp_path.iterdir():
+        entry.write_bytes(b"damaged")
+    done = run_python(STEP, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(run_python(STEP, tmp_path).stdout) == 0
+
+
+def test_digest_covers_what_a_rule_is_made_of():
+    def make(constant, helper):
+        def f(h, t):
+            return helper(h) * constant
+
+        return f
+
+    one, two = (lambda x: x + 1), (lambda x: x + 2)
+    assert compile.digest(make(1, one)) == compile.digest(make(1, one))
+    assert compile.digest(make(1, one)) != compile.digest(make(2, one))
+    assert compile.digest(make(1, one)) != compile.digest(make(1, two))
+
+
+def test_kernels_are_shared_between_optimizers_of_a_variant():
+    a = fastopt.AdamW(np.ones(3))._workspace.variant(0)
+    b = fastopt.AdamW([np.ones(5), np.ones((2, 2))], lr=0.5)._workspace.variant(1)
+    assert a == b
+    assert cpu.step(a, cpu.SERIAL) is cpu.step(b, cpu.SERIAL)
