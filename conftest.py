@@ -1,9 +1,14 @@
 """Names that docstring examples use without importing them."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
 import fastopt
+
+if importlib.util.find_spec("torch") is None:
+    collect_ignore = ["fastopt/interop/torch.py"]  # its examples need the extra torch
 
 
 @pytest.fixture(autouse=True)

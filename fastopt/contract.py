@@ -39,8 +39,10 @@ def check(optimizer: type[Optimizer], **hyperparameters: Any) -> None:
     if not (isinstance(optimizer, type) and issubclass(optimizer, Optimizer)):
         raise TypeError(f"check: {optimizer!r} is no subclass of fastopt.Optimizer")
     values = {**_required(optimizer), **hyperparameters}
-    failed = []
+    failed: list[str] = []
     for test in CHECKS:
+        if failed and failed[0].startswith(compiles.__name__):
+            break  # nothing else can succeed
         try:
             test(optimizer, values)
         except Exception as error:
@@ -58,6 +60,13 @@ def _required(optimizer: type[Optimizer]) -> dict[str, Any]:
 
 
 # ---- the checks -----------------------------------------------------------------------------------
+
+
+def compiles(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """A step compiles and runs, in float32 and float64."""
+    for dtype in (np.float32, np.float64):
+        p = np.ones(3, dtype)
+        _steps(cls(p, **h), [p], 1)
 
 
 def decreases(cls: type[Optimizer], h: dict[str, Any]) -> None:
@@ -125,7 +134,7 @@ def same_bits(cls: type[Optimizer], h: dict[str, Any]) -> None:
             results.append([np.concatenate(arrays), *slots])
         for other in results[1:]:
             for mine, theirs in zip(results[0], other, strict=True):
-                assert _same(mine, theirs)
+                assert _same(mine, theirs), f"{dtype.__name__}: parameters or slots differ"
 
 
 def not_a_number(cls: type[Optimizer], h: dict[str, Any]) -> None:
@@ -204,6 +213,7 @@ def descends_or_ascends(cls: type[Optimizer], h: dict[str, Any]) -> None:
 
 
 CHECKS: tuple[Check, ...] = (
+    compiles,
     decreases,
     keeps_arrays,
     compiles_once,

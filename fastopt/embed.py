@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastopt.drivers import cpu
 
 if TYPE_CHECKING:
@@ -18,8 +20,9 @@ def jit_step(w: Workspace) -> tuple[Any, tuple[Any, ...]]:
             "(fastopt.FlatBuffer makes one of many)"
         )
     (table,) = w.tables
+    # Addresses of its own: the kernel notes there where the arrays lie that it is called with.
     state = (
-        w.header, w.gradients, table.tensors, table.tiles, table.addresses,
+        w.header, np.zeros(1, np.int64), table.tensors, table.tiles, table.addresses.copy(),
         table.coefficients, table.scratch(1),
     )  # fmt: skip
     return cpu.embedded(table.variant), state

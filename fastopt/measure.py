@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,14 +57,8 @@ def twin(optimizer: type[Optimizer]) -> type[Optimizer]:
     added = "".join(f"s[{i}] + g, " for i in range(len(optimizer.slots)))
     namespace: dict[str, Any] = {}
     exec(f"def update(c, p, g, s):\n    return p + g, ({added})", namespace)
-    members: Mapping[str, Any] = {
-        "__module__": __name__,
-        "update": staticmethod(namespace["update"]),
-        "coefficients": staticmethod(Copy.coefficients),
-        "advance": None,
-        "moves": {},
-    }
-    return type(f"{optimizer.__name__}Twin", (optimizer,), dict(members))
+    members = {"__module__": __name__, "update": staticmethod(namespace["update"])}
+    return type(f"{optimizer.__name__}Twin", (optimizer,), members)
 
 
 def seconds(call: Callable[[], Any], *, repeats: int = 7, at_least: float = 0.02) -> float:

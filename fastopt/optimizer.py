@@ -165,11 +165,11 @@ class Optimizer:
         signature = inspect.signature(type(self).__init__).parameters
         plain = {n: p.default for n, p in signature.items() if p.default is not p.empty}
         self._kinds = {name: plain.get(name, value) for name, value in defaults.items()}
+        self._embedded: set[str] | None = None  # the slots of the kernel that jit_step handed out
         self._defaults = self._check(defaults)
         self._structures: list[Structure] = []
         self._workspace = Workspace(self._declarations())
         self._busy = threading.Lock()
-        self._embedded = False
 
     def _declarations(self) -> Declarations:
         cls = type(self)
@@ -198,6 +198,13 @@ class Optimizer:
             kind, choices = self._kinds[name], cls.choices.get(name, ())
             checked[name] = check(cls.__name__, name, value, kind, domain, choices)
         cls.validate(checked)
+        if self._embedded is not None and self._embedded != {
+            name for name, slot in cls.slots.items() if slot.present(checked)
+        }:
+            raise RuntimeError(
+                f"{cls.__name__}: jit_step() has handed out a kernel for the slots "
+                f"{sorted(self._embedded)}; a change of slots needs a new optimizer"
+            )
         return checked
 
     def _add(self, group: Mapping[str, Any]) -> None:
@@ -220,7 +227,7 @@ class Optimizer:
         w = self._workspace
         check_parameters([*w.parameters, *leaves], [*w.names, *names])
         self._structures.append(structure)
-        w.add(Group({"params": leaves, **values}, self._check, self._regroup), leaves, names)
+        w.add(Group({"params": leaves, **values}, self._check, w.regroup), leaves, names)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters with hyperparameters of their own.
@@ -239,7 +246,7 @@ class Optimizer:
         >>> opt.step([np.ones(3), np.ones(2)]), opt.param_groups[1]["params"]
         (StepInfo(skipped=False, grad_norm=None), [array([0.5, 0.5])])
         """
-        if self._embedded:
+        if self._embedded is not None:
             raise RuntimeError("add_param_group: jit_step() has handed out this optimizer's state")
         with self._alone("add_param_group"):
             before, self._grouped = self._grouped, True
@@ -248,11 +255,6 @@ class Optimizer:
             except BaseException:
                 self._grouped = before
                 raise
-
-    def _regroup(self, group: Group) -> None:
-        self._workspace.regroup(group)
-        if self._embedded and len(self._workspace.slots[0]) != self._embedded_slots:
-            raise RuntimeError("jit_step() has handed out a kernel for other slots; call it again")
 
     # ---- steps ------------------------------------------------------------------------------------
 
@@ -400,7 +402,7 @@ class Optimizer:
         (array([0.75, 0.75, 0.75, 0.75]), 1)
         """
         kernel, state = embed.jit_step(self._workspace)
-        self._embedded, self._embedded_slots = True, len(self._workspace.slots[0])
+        self._embedded = set(self._workspace.slots[0])
         return kernel, state
 
     # ---- copies -------------------------------------------------------------------------------------
@@ -410,7 +412,7 @@ class Optimizer:
         own = {k: v for k, v in self.__dict__.items() if k not in ("_workspace", "_busy")}
         return {
             **own,
-            "_embedded": False,
+            "_embedded": None,
             "_saved": ([dict(group) for group in w.groups], checkpoint.to_dict(w)),
         }
 

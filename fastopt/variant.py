@@ -47,7 +47,15 @@ class Rule:
         """How many numbers `coefficients` returns."""
         row = np.ones(1, self.header)[0]
         with np.errstate(all="ignore"):
-            return len(self.coefficients(row, 1))
+            numbers = self.coefficients(row, 1)
+        if not isinstance(numbers, tuple):
+            raise TypeError(f"{self.label}.coefficients returns {numbers!r}; expected a tuple of numbers")
+        return len(numbers)
+
+    @property
+    def label(self) -> str:
+        """The class as messages name it."""
+        return self.name.partition("-")[0]
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def innermost_loop(assembly, dtype):
 def test_the_generated_loop_is_readable():
     opt = fastopt.AdamW(np.ones(1, np.float32))
     text = "\n".join(tile.source(opt._workspace.variant(0)))
-    assert "p[i], (s0[i], s1[i], _, ) = update(" in text
+    assert "p[i], (s0[i], s1[i], _) = update(" in text
     assert "for i in range(n):" in text
 
 
@@ -190,6 +190,45 @@ def test_an_edited_rule_is_compiled_again(tmp_path):
         assert float(done.stdout) == -0.5 * factor, done.stderr
         count.add(len(list(cache.iterdir())))
     assert len(count) == 1, "the folder grows from edit to edit"
+
+
+ALIKE = """
+import sys, numpy as np, fastopt
+def rule(name, sign):
+    class Rule(fastopt.Optimizer):
+        def __init__(self, params, lr=1.0):
+            super().__init__(params, lr=lr)
+        @staticmethod
+        def coefficients(h, t):
+            return (h["lr"],)
+    if sign == "A":
+        def update(c, p, g, s):
+            return p - c[0] * g, ()
+    else:
+        def update(c, p, g, s):
+            return p + c[0] * g + c[0] * g, ()
+    Rule.update = staticmethod(update)
+    Rule.__qualname__ = name
+    return Rule
+for name in sys.argv[1]:
+    w = np.array([10.0])
+    opt = rule(name, name)(w)
+    opt._workspace.force_shares(int(sys.argv[2]))
+    opt.step(np.array([1.0]))
+    assert w[0] == {"A": 9, "B": 12}[name], (name, w)
+"""
+
+
+@pytest.mark.parametrize("shares", ["1", "2"])
+def test_loaded_and_compiled_kernels_are_not_confused(tmp_path, shares):
+    """Numba counts functions from the same number in every process, and names their code by it."""
+    for order in ("A", "BA", "AB", "B", "BA"):
+        done = subprocess.run(
+            [sys.executable, "-c", ALIKE, order, shares],
+            env={**os.environ, "FASTOPT_CACHE_DIR": str(tmp_path)},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (order, done.stderr[-500:])
 
 
 def test_unwritable_cache_works_silently(tmp_path):

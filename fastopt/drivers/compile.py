@@ -21,6 +21,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import caching
+from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
 
 import fastopt
@@ -39,7 +40,26 @@ cpu_target.target_context.refresh()
 @cache
 def compiled(function: Callable[..., Any]) -> Compiled:
     """A part of a kernel: compiled, and stored on disk, with the kernel that calls it."""
-    return numba.njit(**OPTIONS)(function)
+    return numba.njit(**OPTIONS)(_named(function))
+
+
+def _named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A copy whose name holds a digest of what it is made of.
+
+    Numba names machine code by qualified name, argument types and a number counted in each process.
+    Two processes count alike, so code loaded from the cache could stand under the name of other code
+    compiled here, and the linker would take either for both.
+    """
+    named = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    named.__module__ = function.__module__
+    named.__qualname__ = f"{function.__qualname__}_{digest(function)[:16]}"
+    return named
 
 
 def kernel(
@@ -51,7 +71,7 @@ def kernel(
     check: Callable[[], None],
 ) -> Compiled:
     """A function that Python calls: at its first call loaded from the cache, or checked and compiled."""
-    dispatcher = numba.njit(**OPTIONS, parallel=parallel)(function)
+    dispatcher = numba.njit(**OPTIONS, parallel=parallel)(_named(function))
     dispatcher._cache = _KernelCache(dispatcher.py_func, name, digest, check)
     return dispatcher
 
@@ -115,6 +135,8 @@ def _pieces(part: Any) -> Iterator[bytes]:
             # a function that calls itself would never end; Numba could not type it anyway
             if value is not part and not isinstance(value, types.ModuleType):
                 yield from _pieces(value)
+    elif isinstance(part, Dispatcher):
+        yield part.py_func.__qualname__.encode()  # holds a digest already
     elif isinstance(part, types.CodeType):
         yield part.co_code
         yield repr(part.co_names).encode()

@@ -4,7 +4,7 @@ The text is generated because the number of slots and coefficients differs betwe
 plain loop is what LLVM vectorises. `source` shows it; for AdamW in float32 it reads::
 
     def tile(c, a, offset, n, gradient, scratch):
-        c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
+        c0, c1, c2, ... = c[0], c[1], c[2], ...
         p = open_p(offset, n, scratch[0], a[0])
         g = open_g(offset, n, scratch[1], gradient)
         s0 = open_s0(offset, n, scratch[2], a[1])
@@ -21,6 +21,7 @@ from typing import Any
 
 import numba
 from numba.core import types
+from numba.core.errors import NumbaError
 
 from fastopt.drivers import scalars  # noqa: F401  (rules compile only with its overloads)
 from fastopt.drivers.compile import Compiled, compiled, rule_function
@@ -112,7 +113,7 @@ def _slots(variant: Variant) -> Iterator[tuple[str, Storage]]:
 
 
 def _tuple(items: list[str]) -> str:
-    return "(" + "".join(f"{item}, " for item in items) + ")" if items else "()"
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
 def _define(name: str, lines: list[str], names: dict[str, Any]) -> Callable[..., Any]:
@@ -138,12 +139,15 @@ def refuse_promotion(variant: Variant) -> None:
     formulas += [(name, move, (own, element, slots)) for name, move in variant.rule.moves]
     for name, formula, arguments in formulas:
         dispatcher = rule_function(formula)
-        dispatcher.compile(arguments)
+        try:
+            dispatcher.compile(arguments)
+        except NumbaError as error:
+            raise TypeError(f"{variant.rule.label}.{name} cannot be compiled: {error}") from error
         result = dispatcher.overloads[arguments]
         where = _wider(result, element)
         if where or result.signature.return_type != expected:
             raise TypeError(
-                f"{variant.rule.name}.{name} gives {result.signature.return_type} for "
+                f"{variant.rule.label}.{name} gives {result.signature.return_type} for "
                 f"{variant.dtype.name} numbers{where}; it must compute in the dtype it is given and return "
                 f"(p, (slots...)), here {expected}: pass constants through `coefficients`"
             )
