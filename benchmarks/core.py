@@ -69,9 +69,7 @@ def against_twins(elements: int, rounds: int) -> None:
         moved = opt._workspace.tables[0].bytes
         if name == "NAG":  # the look-ahead reads and writes parameter and slot once more
             moved += 16 * elements
-            calls = {"own": stepper(opt, gradient), "twin": lambda: _twin_with_move(twin, gradient)}
-        else:
-            calls = {"own": stepper(opt, gradient), "twin": stepper(twin, gradient)}
+        calls = {"own": stepper(opt, gradient), "twin": stepper(twin, gradient)}
         for mode, between in BETWEEN.items():
             t = interleaved(calls, rounds=rounds, between=between)
             rate, twin_rate = moved / t["own"], moved / t["twin"]
@@ -82,11 +80,6 @@ def against_twins(elements: int, rounds: int) -> None:
             )  # fmt: skip
         del opt, twin, calls
     console.print(table)
-
-
-def _twin_with_move(twin: fastopt.Optimizer, gradient: np.ndarray) -> None:
-    twin._workspace.move("lookahead")
-    fastopt.Optimizer.step(twin, gradient)
 
 
 def small_steps(rounds: int) -> None:
@@ -159,7 +152,9 @@ def denormals(rounds: int) -> None:
         for slot in ("exp_avg", "exp_avg_sq"):
             opts["denormal"].state[0][slot][:] = 1e-41
         t = interleaved(
-            {k: stepper(o, gradient[k]) for k, o in opts.items()}, rounds=rounds, loops=10_000_000 // n
+            {k: stepper(o, gradient[k]) for k, o in opts.items()},
+            rounds=rounds,
+            loops=10_000_000 // n,
         )
         results.append(f"{n:,} elements {t['denormal'] / t['normal']:.2f}")
     console.print("denormal / normal state, time: " + ", ".join(results))
@@ -224,7 +219,9 @@ def main() -> None:
     """Print every table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--only", nargs="*", default=[], help="twins small matmul denormals threads cold")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="twins small matmul denormals threads cold"
+    )
     chosen = parser.parse_args()
     rounds = 2 if chosen.smoke else 15
     parts = {

@@ -6,10 +6,10 @@ from fastopt import optimizers, scalar, smoothing
 from fastopt.buffers import FlatBuffer
 from fastopt.contract import check
 from fastopt.drivers.threads import get_num_threads, set_num_threads
+from fastopt.hyperparameters import Interval
 from fastopt.optimizer import Optimizer, StepInfo
 from fastopt.optimizers import *  # noqa: F403
 from fastopt.slots import Slot
-from fastopt.hyperparameters import Interval
 
 __all__ = [
     "FlatBuffer",

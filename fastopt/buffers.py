@@ -53,7 +53,9 @@ class FlatBuffer:
         for leaf, name in zip(leaves, structure.names, strict=True):
             if not isinstance(leaf, np.ndarray) or leaf.dtype not in (np.float32, np.float64):
                 kind = getattr(leaf, "dtype", type(leaf).__name__)
-                raise TypeError(f"FlatBuffer: {name} is {kind}; expected an array of float32 or float64")
+                raise TypeError(
+                    f"FlatBuffer: {name} is {kind}; expected an array of float32 or float64"
+                )
             if leaf.dtype != leaves[0].dtype:
                 raise TypeError(
                     f"FlatBuffer: {name} is {leaf.dtype} and {structure.names[0]} {leaves[0].dtype}; "

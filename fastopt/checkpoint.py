@@ -12,6 +12,8 @@ from fastopt.state import State
 if TYPE_CHECKING:
     from fastopt.workspace import Workspace
 
+Check = Callable[[Mapping[str, Any]], dict[str, Any]]
+
 # How torch executes a step, and what its learning-rate schedulers note in a group: no part of the formula.
 _IGNORED = {
     "params", "param_names", "foreach", "capturable", "differentiable", "fused",
@@ -36,16 +38,13 @@ def to_dict(w: Workspace) -> dict[str, Any]:
     return {"state": state, "param_groups": groups}
 
 
-def load(
-    w: Workspace,
-    d: Mapping[str, Any],
-    check: Callable[[Mapping[str, Any]], dict[str, Any]],
-    strict: bool,
-) -> None:
-    """Check everything, then take it over."""
+def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None:
+    """Check everything, hyperparameters by `check`, then take it over."""
     for part in ("state", "param_groups"):
         if not isinstance(d, Mapping) or part not in d:
-            raise ValueError(f"load_state_dict: there is no {part!r}; expected a dict made by state_dict()")
+            raise ValueError(
+                f"load_state_dict: there is no {part!r}; expected a dict made by state_dict()"
+            )
     saved = d["param_groups"]
     if [len(g["params"]) for g in saved] != [len(m) for m in w.members]:
         raise ValueError(
@@ -56,7 +55,9 @@ def load(
     positions = [key for group in saved for key in group["params"]]
     extra = set(d["state"]) - set(positions)
     if extra and strict:
-        raise ValueError(f"load_state_dict: state for {sorted(map(str, extra))}, which no group lists")
+        raise ValueError(
+            f"load_state_dict: state for {sorted(map(str, extra))}, which no group lists"
+        )
     entries = [
         _entry(w, k, d["state"].get(key), new, strict)
         for (k, key), new in zip(
@@ -74,7 +75,7 @@ def load(
 def _group(
     group: Mapping[str, Any],
     saved: Mapping[str, Any],
-    check: Callable[[Mapping[str, Any]], dict[str, Any]],
+    check: Check,
     strict: bool,
 ) -> dict[str, Any]:
     unknown = set(saved) - set(group) - _IGNORED
@@ -92,7 +93,7 @@ def _entry(
         return {}
     shape, dtype, name = w.parameters[k].shape, w.parameters[k].dtype, w.names[k]
     declared = w.declared.slots
-    wanted = {n for n, slot in declared.items() if slot.present(group)}
+    wanted = w.declared.present(group)
     given = {n: v for n, v in saved.items() if v is not None}
     unknown = set(given) - set(declared) - set(w.declared.running) - {"step"}
     if unknown and strict:
@@ -126,14 +127,16 @@ def _step(value: Any, name: str) -> int:
     except (TypeError, ValueError):
         step = -1.0
     if not step.is_integer() or step < 0:
-        raise ValueError(f"load_state_dict: step of {name} is {value!r}; expected a whole number >= 0")
+        raise ValueError(
+            f"load_state_dict: step of {name} is {value!r}; expected a whole number >= 0"
+        )
     return int(step)
 
 
 def _take(w: Workspace, k: int, entry: Mapping[str, Any]) -> None:
     w.header["step"][k] = entry.get("step", 0)
-    for n, initial in w.declared.running.items():
-        w.header[n][k] = entry.get(n, initial)
+    for n, value in w.declared.running.items():
+        w.header[n][k] = entry.get(n, value)
     for n, place in w.slots[k].items():
         initial = w.declared.slots[n].initial
         if n in entry:

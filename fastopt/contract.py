@@ -50,7 +50,8 @@ def check(optimizer: type[Optimizer], **hyperparameters: Any) -> None:
             failed.append(f"{test.__name__}: {about} {type(error).__name__}: {error}")
     if failed:
         raise AssertionError(
-            f"{optimizer.__name__} fails {len(failed)} of {len(CHECKS)} checks:\n" + "\n".join(failed)
+            f"{optimizer.__name__} fails {len(failed)} of {len(CHECKS)} checks:\n"
+            + "\n".join(failed)
         )
 
 
@@ -72,8 +73,8 @@ def compiles(cls: type[Optimizer], h: dict[str, Any]) -> None:
 def decreases(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """500 steps on a bowl lower it by a tenth at least."""
     for dtype in (np.float32, np.float64):
-        curvature = np.linspace(0.5, 2.0, 33).astype(dtype)
-        p = np.linspace(-0.5, 0.5, 33).astype(dtype)
+        curvature: Any = np.linspace(0.5, 2.0, 33).astype(dtype)
+        p: Any = np.linspace(-0.5, 0.5, 33).astype(dtype)
         before = float(curvature @ (p * p))
         opt = cls(p, **h)
         for _ in range(500):
@@ -186,7 +187,11 @@ def continues(cls: type[Optimizer], h: dict[str, Any]) -> None:
 def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """Every hyperparameter, changed, changes a bit of the parameters or slots within 50 steps."""
     arguments = list(inspect.signature(cls.__init__).parameters.values())[2:]
-    values = {a.name: h.get(a.name, a.default) for a in arguments if a.name in h or a.default is not a.empty}
+    values = {
+        a.name: h.get(a.name, a.default)
+        for a in arguments
+        if a.name in h or a.default is not a.empty
+    }
     changes = [(n, v) for n in values for v in _changed(values[n], cls.choices.get(n, ()))]
     # alone, and beside each other change: some matter only together (dampening and momentum)
     bases: list[dict[str, Any]] = [{}, *({n: v} for n, v in changes)]
@@ -240,7 +245,7 @@ def _steps(opt: Optimizer, arrays: list[np.ndarray], count: int, seed: int = 3) 
             grads.append(total[start : start + a.size].reshape(a.shape).astype(a.dtype))
             start += a.size
         _ahead(opt)
-        opt.step(grads[0] if opt._structures[0].single else grads)
+        opt.step(grads[0] if opt._forest.structures[0].single else grads)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -79,7 +79,7 @@ def accept(gradient: Any, parameter: np.ndarray, name: str, busy: np.ndarray) ->
             "give it memory of its own"
         )
     order = "C" if parameter.flags.c_contiguous else "F"
-    return np.require(np.asarray(gradient), parameter.dtype, [order, "A"])
+    return np.require(np.asarray(gradient), parameter.dtype, [order, "A"])  # type: ignore[list-item]
 
 
 def _describe(value: Any) -> str:

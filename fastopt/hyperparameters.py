@@ -25,7 +25,9 @@ class Interval:
 
     def __str__(self) -> str:
         if self.high == math.inf:
-            return "a finite number" if self.low == -math.inf else f"a finite number >= {self.low:g}"
+            return (
+                "a finite number" if self.low == -math.inf else f"a finite number >= {self.low:g}"
+            )
         return f"a number in [{self.low:g}, {self.high:g}{')' if self.below else ']'}"
 
 
@@ -68,7 +70,9 @@ def as_numbers(value: Value, choices: tuple[str, ...]) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def check(owner: str, name: str, value: Any, default: Value, domain: Interval, choices: tuple[str, ...]) -> Value:
+def check(
+    owner: str, name: str, value: Any, default: Value, domain: Interval, choices: tuple[str, ...]
+) -> Value:
     """The value in its plain Python type, or an error that says what would be right."""
     if isinstance(default, bool):
         if not isinstance(value, bool | np.bool_):
@@ -141,7 +145,7 @@ class Group(dict[str, Any]):
     def _fixed(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("param_groups: the keys of a group are fixed; only values can be assigned")
 
-    __delitem__ = pop = popitem = clear = _fixed  # type: ignore[assignment]
+    __delitem__ = pop = popitem = clear = _fixed
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """The value; a name that is not there is an error, as in assignment."""

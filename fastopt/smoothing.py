@@ -55,10 +55,14 @@ def ema(
     if init not in ("first", "zero"):
         raise ValueError(f"ema: init is {init!r}; expected 'first' or 'zero'")
     if bias_correction and init == "first":
-        raise ValueError('ema: bias_correction=True with init="first"; a start at the first value has no bias')
+        raise ValueError(
+            'ema: bias_correction=True with init="first"; a start at the first value has no bias'
+        )
     series = np.asarray(y)
     if series.ndim == 0:
-        raise ValueError(f"ema: y is the single number {y!r}; expected a series of one or more axes")
+        raise ValueError(
+            f"ema: y is the single number {y!r}; expected a series of one or more axes"
+        )
     if series.dtype != np.float32:
         series = series.astype(np.float64)
     rows = np.ascontiguousarray(series).reshape(len(series), -1)

@@ -52,7 +52,9 @@ class ParameterState(Mapping[str, Any]):
     def __iter__(self) -> Iterator[str]:
         yield "step"
         yield from self._workspace.declared.running
-        yield from (n for n in self._workspace.declared.slots if n in self._workspace.slots[self._k])
+        yield from (
+            n for n in self._workspace.declared.slots if n in self._workspace.slots[self._k]
+        )
 
     def __len__(self) -> int:
         return len(list(iter(self)))

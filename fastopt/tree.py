@@ -44,9 +44,69 @@ class Structure:
         self._root.collect(value, found, what, ())
         return found
 
+    def has(self, key: str) -> bool:
+        """Whether it is a mapping with this key."""
+        return (
+            isinstance(self._root, _Branch)
+            and self._root.kind == "mapping"
+            and key in self._root.keys
+        )
+
     def build(self, leaves: list[Any]) -> Any:
         """The same structure around other leaves; mappings become dicts."""
         return self._root.build(iter(leaves))
+
+
+class Forest:
+    """The structures of all groups: of one that is not called a group, or of several.
+
+    Attributes
+    ----------
+    structures : list of Structure
+        One per group.
+    grouped : bool
+        Whether gradients come as a sequence with an entry per group.
+    """
+
+    def __init__(self) -> None:
+        self.structures: list[Structure] = []
+        self.grouped = False
+
+    def names(self, structure: Structure) -> list[str]:
+        """Paths for the leaves of the next structure: a group's begin with its number."""
+        if not self.grouped:
+            return structure.names
+        index = str(len(self.structures))
+        return [index] if structure.single else [f"{index}/{name}" for name in structure.names]
+
+    def leaves(self, grads: Any) -> list[Any]:
+        """The leaves of gradients structured as the parameters.
+
+        Raises
+        ------
+        ValueError
+            If the structure differs.
+        """
+        if not self.grouped:
+            return self.structures[0].leaves(grads, "grads")
+        if not _is_sequence(grads) or len(grads) != len(self.structures):
+            got = (
+                f"a sequence of {len(grads)}"
+                if _is_sequence(grads)
+                else f"a {type(grads).__name__}"
+            )
+            expected = f"a sequence with an entry for each of {len(self.structures)} groups"
+            raise ValueError(f"grads is {got}; expected {expected}")
+        found: list[Any] = []
+        for i, (structure, entry) in enumerate(zip(self.structures, grads, strict=True)):
+            if (
+                isinstance(entry, Mapping)
+                and set(entry) == {"params"}
+                and not structure.has("params")
+            ):
+                entry = entry["params"]
+            found += structure.leaves(entry, f"grads[{i}]")
+        return found
 
 
 def is_groups(params: Any) -> bool:
@@ -59,7 +119,7 @@ def is_groups(params: Any) -> bool:
 
 
 class _Leaf:
-    size = 1
+    size: int = 1
 
     def paths(self) -> Iterator[tuple[str, ...]]:
         yield ()
@@ -85,7 +145,7 @@ class _Branch:
         made_of: type,
     ) -> None:
         self.kind, self.keys, self.children, self.made_of = kind, keys, children, made_of
-        self.size = sum(child.size for child in children)
+        self.size: int = sum(child.size for child in children)
         self._flat = kind == "sequence" and all(isinstance(c, _Leaf) for c in children)
 
     def paths(self) -> Iterator[tuple[str, ...]]:
@@ -123,7 +183,7 @@ class _Branch:
         if self.kind == "mapping":
             return made
         if self.kind == "dataclass":
-            copy = object.__new__(self.made_of)
+            copy: Any = object.__new__(self.made_of)
             for name, child in made.items():
                 object.__setattr__(copy, name, child)  # frozen ones too
             return copy
@@ -164,7 +224,9 @@ def _node(value: Any) -> _Leaf | _Branch:
 
 
 def _is_sequence(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview)
+    return isinstance(value, Sequence) and not isinstance(
+        value, str | bytes | bytearray | memoryview
+    )
 
 
 def check_parameters(parameters: Sequence[Any], names: Sequence[str]) -> None:
@@ -183,7 +245,9 @@ def check_parameters(parameters: Sequence[Any], names: Sequence[str]) -> None:
         if p.dtype.newbyteorder("=") not in (np.float32, np.float64):
             raise TypeError(f"parameter {name} has dtype {p.dtype}; expected float32 or float64")
         if not p.dtype.isnative:
-            raise ValueError(f"parameter {name} has foreign byte order ({p.dtype.str}); expected native")
+            raise ValueError(
+                f"parameter {name} has foreign byte order ({p.dtype.str}); expected native"
+            )
         if not p.flags.writeable:
             raise ValueError(f"parameter {name} is read-only; it is updated in place")
         if not p.flags.aligned:

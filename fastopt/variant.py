@@ -49,7 +49,9 @@ class Rule:
         with np.errstate(all="ignore"):
             numbers = self.coefficients(row, 1)
         if not isinstance(numbers, tuple):
-            raise TypeError(f"{self.label}.coefficients returns {numbers!r}; expected a tuple of numbers")
+            raise TypeError(
+                f"{self.label}.coefficients returns {numbers!r}; expected a tuple of numbers"
+            )
         return len(numbers)
 
     @property

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+import threading
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastopt import gradients
+from fastopt.declarations import Declarations
 from fastopt.drivers import cpu, threads
 from fastopt.hyperparameters import Group, as_numbers
-from fastopt.slots import Place, Slot, slab
+from fastopt.slots import Place, slab
 from fastopt.storage import Storage, native
-from fastopt.table import TILE, Table
-from fastopt.variant import Rule, Variant
+from fastopt.table import Table
+from fastopt.variant import Variant
 
 _NO_ARRAYS = np.zeros(0, np.int64)
-
-
-@dataclass
-class Declarations:
-    """What a class declares, as far as memory is concerned."""
-
-    rule: Rule
-    slots: Mapping[str, Slot]
-    running: Mapping[str, float]
-    choices: Mapping[str, tuple[str, ...]]
-    storages: Mapping[str, Callable[[np.dtype[Any]], Storage]]
-    tile: int = TILE
 
 
 class Workspace:
@@ -79,10 +69,10 @@ class Workspace:
         members = self.members[index]
         for name, value in group.items():
             if name != "params":
-                numbers = as_numbers(value, self.declared.choices.get(name, ()))
+                numbers = as_numbers(value, self.declared.choices(name))
                 for field, number in zip(self._fields(name, len(numbers)), numbers, strict=True):
                     self.header[field][members.start : members.stop] = number
-        present = {name for name, slot in self.declared.slots.items() if slot.present(group)}
+        present = self.declared.present(group)
         if members and (not self.slots[members.start] or present != set(self.slots[members.start])):
             self._reslot(members, present)
             self.tables = []
@@ -90,7 +80,7 @@ class Workspace:
             self._arrange()
 
     def _fields(self, name: str, count: int) -> list[str]:
-        if name in self.header.dtype.names:  # type: ignore[operator]
+        if name in self.header.dtype.names:
             return [name]
         return [f"{name.removesuffix('s')}{i + 1}" for i in range(count)]
 
@@ -112,7 +102,7 @@ class Workspace:
                         place.write(slot.initial(self.header[k], self.parameters[k]))
 
     def _storage(self, name: str, dtype: np.dtype[Any]) -> Storage:
-        return self.declared.storages.get(name, native)(dtype)
+        return (self.declared.storage(name) or native)(dtype)
 
     # ---- tables ---------------------------------------------------------------------------------
 
@@ -157,7 +147,7 @@ class Workspace:
         if len(leaves) == 1:
             ids[0] = id(leaves[0])
         else:
-            view = memoryview(ids)
+            view = memoryview(ids)  # type: ignore[arg-type]
             for k, leaf in enumerate(leaves):
                 view[k] = id(leaf)
         copies: list[np.ndarray] = []
@@ -169,13 +159,14 @@ class Workspace:
             ids = _NO_ARRAYS
 
     def _run(self, call: _Call, ids: np.ndarray) -> int:
-        if not call.parallel:
+        if call.lock is None:
             return call.kernel(ids, *call.arguments)  # type: ignore[no-any-return]
-        with threads.launch() as free:
-            if free:
+        if call.lock.acquire(blocking=False):
+            try:
                 return call.kernel(ids, *call.arguments)  # type: ignore[no-any-return]
-        alone = self._call(call.table, 1)
-        return alone.kernel(ids, *alone.arguments)  # type: ignore[no-any-return]
+            finally:
+                call.lock.release()
+        return self._run(self._call(call.table, 1), ids)
 
     def _accept(self, gradient: Any, k: int) -> np.ndarray:
         array = gradients.accept(gradient, self.parameters[k], self.names[k], self.occupied)
@@ -189,19 +180,13 @@ class Workspace:
             active = self.everyone
         for table in self.tables:
             shares = self._shares(table)
-            if shares > 1:
-                with threads.launch() as free:
-                    if free:
-                        self._move(table, name, active, shares)
-                        continue
-            self._move(table, name, active, 1)
-
-    def _move(self, table: Table, name: str, active: np.ndarray, shares: int) -> None:
-        kernel = cpu.move(table.variant, name, cpu.driver(shares))
-        kernel(
-            self.header, active, table.tensors, table.tiles, table.addresses,
-            table.coefficients, table.scratch(shares),
-        )  # fmt: skip
+            lock = threads.launch_lock() if shares > 1 else None
+            with lock or contextlib.nullcontext():
+                kernel = cpu.move(table.variant, name, cpu.driver(shares))
+                kernel(
+                    self.header, active, table.tensors, table.tiles, table.addresses,
+                    table.coefficients, table.scratch(shares),
+                )  # fmt: skip
 
     def _prepare(self) -> None:
         self._calls = [self._call(table, self._shares(table)) for table in self.tables]
@@ -220,13 +205,14 @@ class Workspace:
             self.layout, self.occupied, self.gradients, self.header, table.tensors, table.tiles,
             table.addresses, table.coefficients, table.scratch(shares),
         )  # fmt: skip
-        return _Call(table, shares > 1, cpu.step(table.variant, cpu.driver(shares)), arguments)
+        lock = threads.launch_lock() if shares > 1 else None
+        return _Call(table, lock, cpu.step(table.variant, cpu.driver(shares)), arguments)
 
 
 class _Call(NamedTuple):
     """A kernel with its arguments, ready to run."""
 
     table: Table
-    parallel: bool
+    lock: threading.Lock | None
     kernel: Any
     arguments: tuple[Any, ...]

@@ -18,7 +18,9 @@ def signed(g, maximize):
     return -g if maximize else g
 
 
-def sgd(p, g, s, t, *, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False):
+def sgd(
+    p, g, s, t, *, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False
+):
     g = signed(g, maximize) + weight_decay * p
     if momentum:
         buf = s.setdefault("momentum_buffer", np.zeros_like(p))
@@ -28,7 +30,17 @@ def sgd(p, g, s, t, *, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nester
 
 
 def momentum(
-    p, g, s, t, *, lr, momentum=0.9, form="heavy_ball", bias_correction=False, weight_decay=0.0, maximize=False
+    p,
+    g,
+    s,
+    t,
+    *,
+    lr,
+    momentum=0.9,
+    form="heavy_ball",
+    bias_correction=False,
+    weight_decay=0.0,
+    maximize=False,
 ):
     g = signed(g, maximize) + weight_decay * p
     m = s.setdefault("momentum_buffer", np.zeros_like(p))
@@ -129,7 +141,9 @@ class Case:
     torch: bool = False  # torch.optim has it, with these hyperparameters
 
     def __str__(self):
-        return f"{self.cls.__name__}({', '.join(f'{k}={v}' for k, v in self.hyperparameters.items())})"
+        return (
+            f"{self.cls.__name__}({', '.join(f'{k}={v}' for k, v in self.hyperparameters.items())})"
+        )
 
 
 def case(cls, reference, *, torch=False, **hyperparameters):

@@ -17,7 +17,14 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
     for table in w.tables:
         cpu.advance(table.variant)(w.header, table.tensors, w.gradients, table.coefficients)
         change(table.coefficients)
-        rest = (table.tiles, table.tensors, table.addresses, w.gradients, table.coefficients, table.scratch(1)[0])
+        rest = (
+            table.tiles,
+            table.tensors,
+            table.addresses,
+            w.gradients,
+            table.coefficients,
+            table.scratch(1)[0],
+        )
         for first, last in uneven_ranges(len(table.tiles), pieces):
             cpu.update(table.variant)(first, last, *rest)
     if isinstance(opt, fastopt.NAG):

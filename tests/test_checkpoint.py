@@ -62,7 +62,9 @@ def test_torch_does_not_know():
     pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
     from fastopt.interop.torch import to_state_dict
 
-    with pytest.raises(ValueError, match=r"eps_root is 0\.5, but torch\.optim\.Adam has no eps_root"):
+    with pytest.raises(
+        ValueError, match=r"eps_root is 0\.5, but torch\.optim\.Adam has no eps_root"
+    ):
         to_state_dict(fastopt.Adam(np.ones(2), eps_root=0.5))
     with pytest.raises(TypeError, match="no Momentum"):
         to_state_dict(fastopt.Momentum(np.ones(2), lr=0.1))
@@ -87,7 +89,9 @@ def test_torch_scheduler_notes_and_missing_entries():
 
 def make():
     params = {"a": np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3), "b": np.ones(4)}
-    opt = fastopt.Adam([{"params": params["a"], "lr": 0.5}, {"params": {"b": params["b"]}}], amsgrad=True)
+    opt = fastopt.Adam(
+        [{"params": params["a"], "lr": 0.5}, {"params": {"b": params["b"]}}], amsgrad=True
+    )
     opt.step([np.ones((2, 3), np.float32), {"b": np.arange(4.0)}])
     return opt, params
 

@@ -39,14 +39,18 @@ def test_demo(tmp_path):
 
 def test_demo_grows(tmp_path):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: demo)")
-    said = fastopt_command("demo", "--hidden", "32,16,8", "--epochs", "1", "--out", "small.png", cwd=tmp_path)
+    said = fastopt_command(
+        "demo", "--hidden", "32,16,8", "--epochs", "1", "--out", "small.png", cwd=tmp_path
+    )
     assert "64 - 32 - 16 - 8 - 10" in said
     assert (tmp_path / "small.png").exists()
 
 
 @pytest.mark.parametrize("hidden", ["", "a,b", "0", "12,-3"])
 def test_demo_refuses_widths(hidden, tmp_path):
-    assert "expected widths such as" in fastopt_command("demo", "--hidden", hidden, cwd=tmp_path, code=2)
+    assert "expected widths such as" in fastopt_command(
+        "demo", "--hidden", hidden, cwd=tmp_path, code=2
+    )
 
 
 def test_doctor(tmp_path):

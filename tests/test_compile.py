@@ -66,7 +66,11 @@ def innermost_loop(assembly, dtype):
     for i in at:
         label = next(k for k in range(i, -1, -1) if re.match(r"^[.\w]+:", lines[k]))
         name = lines[label].split(":")[0]
-        back = [k for k in range(i, min(i + 300, len(lines))) if re.search(rf"\bj\w+\s+{re.escape(name)}$", lines[k])]
+        back = [
+            k
+            for k in range(i, min(i + 300, len(lines)))
+            if re.search(rf"\bj\w+\s+{re.escape(name)}$", lines[k])
+        ]
         if back:
             loops.append("\n".join(lines[label : back[0] + 1]))
     assert loops, "no packed loop"

@@ -151,7 +151,10 @@ def test_classic_texts():
         return points
 
     assert walk(lambda w: fastopt.SGD(w, lr=0.001)) == [(-14.91, 19.60), (-14.82, 19.21)]
-    assert walk(lambda w: fastopt.Momentum(w, lr=0.001, momentum=0.9)) == [(-14.91, 19.60), (-14.74, 18.85)]
+    assert walk(lambda w: fastopt.Momentum(w, lr=0.001, momentum=0.9)) == [
+        (-14.91, 19.60),
+        (-14.74, 18.85),
+    ]
     adaptive = walk(lambda w: fastopt.RMSprop(w, lr=0.05, alpha=0.9, eps=0.0, eps_root=1e-8))
     assert adaptive == [(-14.84, 19.84), (-14.73, 19.73)]
 

@@ -56,8 +56,11 @@ def test_one_compiled_call_per_step():
 def test_gradients_are_not_kept():
     p = np.ones((4, 5), np.float32)
     opt = fastopt.AdamW([p])
-    for make in (lambda: np.ones((4, 5), np.float32), lambda: np.ones((8, 10), np.float32)[::2, ::2]):
-        g = make()
+    for build in (
+        lambda: np.ones((4, 5), np.float32),
+        lambda: np.ones((8, 10), np.float32)[::2, ::2],
+    ):
+        g = build()
         opt.step([g])
         alive = weakref.ref(g)
         del g
@@ -97,7 +100,12 @@ print((peak() - base) / n, (peak() - base - 8 * n) / 1e6)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no getrusage")
 def test_peak_memory_is_two_slots():
     done = subprocess.run(
-        [sys.executable, "-c", PEAK], capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ)
+        [sys.executable, "-c", PEAK],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=dict(os.environ),
     )
     assert done.returncode == 0, done.stderr
     beyond = float(done.stdout.split()[1])

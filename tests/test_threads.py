@@ -31,7 +31,10 @@ def run(code, **environment):
 
 
 def skip_without(layer):
-    if layer == "tbb" and run("from fastopt.drivers import threads; print(threads.layer())") != "tbb":
+    if (
+        layer == "tbb"
+        and run("from fastopt.drivers import threads; print(threads.layer())") != "tbb"
+    ):
         pytest.skip("tbb does not load (extra: tbb)")
     if layer == "omp" and sys.platform != "linux":
         pytest.skip("GNU OpenMP is Linux's layer")
@@ -133,7 +136,9 @@ def test_the_same_optimizer_from_two_threads():
 
 def test_threads_do_not_spin_after_a_step():
     """A pool that spins keeps a core busy while the process sleeps."""
-    pytest.importorskip("rich", reason="the command line's libraries are not installed (extra: cli)")
+    pytest.importorskip(
+        "rich", reason="the command line's libraries are not installed (extra: cli)"
+    )
     code = "from fastopt.cli.doctor import spinning_share; print(min(spinning_share() for _ in range(5)))"
     for layer in LAYERS:
         if layer == "tbb":
@@ -167,7 +172,9 @@ def test_count_from_environment(environment, expected):
     assert run("import fastopt; print(fastopt.get_num_threads())", **environment) == expected
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity masks")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system has no affinity masks"
+)
 def test_count_from_affinity():
     code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import fastopt; print(fastopt.get_num_threads())"
     assert run(code) == "1"

@@ -58,7 +58,9 @@ def demo(
     lr: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 1e-3,
     dtype: Annotated[Precision, typer.Option(help="Precision of everything.")] = Precision.float32,
     seed: Annotated[int, typer.Option(help="Of the start and of the batches.")] = 0,
-    out: Annotated[Path, typer.Option(help="Where the picture of the losses goes.")] = Path("demo.png"),
+    out: Annotated[Path, typer.Option(help="Where the picture of the losses goes.")] = Path(
+        "demo.png"
+    ),
 ) -> None:
     """Train a network on real handwritten digits: Adam in NumPy twice, and fastopt's.
 
@@ -69,7 +71,9 @@ def demo(
 
     for module, name in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
         if importlib.util.find_spec(module) is None:
-            typer.echo(f"fastopt demo: {name} is not installed; pip install 'fastopt[demo]'", err=True)
+            typer.echo(
+                f"fastopt demo: {name} is not installed; pip install 'fastopt[demo]'", err=True
+            )
             raise typer.Exit(1)
     from fastopt.cli import demo
 

@@ -85,7 +85,13 @@ def _first_step(sizes: tuple[int, ...], dtype: str, seed: int, lr: float) -> Non
 
 
 def train(
-    runs: list[Run], x: np.ndarray, y: np.ndarray, epochs: int, batch: int, seed: int, console: Console
+    runs: list[Run],
+    x: np.ndarray,
+    y: np.ndarray,
+    epochs: int,
+    batch: int,
+    seed: int,
+    console: Console,
 ) -> None:
     """All runs in turn over every batch, so that what else the machine does hits them alike."""
     steps = list(trainer.batches(len(x), batch, epochs, seed))

@@ -38,7 +38,10 @@ def run() -> None:
 def findings() -> Iterator[tuple[str, str]]:
     """Name and finding, in the order of the table."""
     yield "Python", f"{platform.python_version()} on {platform.platform()}"
-    yield "libraries", f"numpy {np.__version__}, numba {numba.__version__}, llvmlite {llvmlite.__version__}"
+    yield (
+        "libraries",
+        f"numpy {np.__version__}, numba {numba.__version__}, llvmlite {llvmlite.__version__}",
+    )
     yield "processor", f"{llvmlite.binding.get_host_cpu_name()} ({platform.machine()})"
     yield "cores", _cores()
     yield "threads of a large step", str(fastopt.get_num_threads())
@@ -88,7 +91,11 @@ def _cache(folder: Path) -> str:
     for entry in entries:
         with contextlib.suppress(OSError):
             size += entry.stat().st_size
-    can = "writable" if compile.is_writable(folder) else "[red]not writable: kernels are compiled anew[/red]"
+    can = (
+        "writable"
+        if compile.is_writable(folder)
+        else "[red]not writable: kernels are compiled anew[/red]"
+    )
     return f"{folder}: {can}, {len(entries)} kernels, {size / 1e6:.1f} MB"
 
 

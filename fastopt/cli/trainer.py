@@ -81,7 +81,9 @@ class TextbookAdam:
         self.m = [np.zeros_like(p) for p in params]
         self.v = [np.zeros_like(p) for p in params]
 
-    def step(self, grads: Arrays, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> None:
+    def step(
+        self, grads: Arrays, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+    ) -> None:
         """One step over all parameters."""
         self.t += 1
         for i, (p, g) in enumerate(zip(self.params, grads, strict=True)):
@@ -101,7 +103,9 @@ class BufferedAdam:
         self.v = [np.zeros_like(p) for p in params]
         self.buffers = [(np.empty_like(p), np.empty_like(p)) for p in params]
 
-    def step(self, grads: Arrays, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> None:
+    def step(
+        self, grads: Arrays, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+    ) -> None:
         """One step over all parameters."""
         self.t += 1
         correction1, correction2 = 1 - beta1**self.t, 1 - beta2**self.t

@@ -150,7 +150,9 @@ def _pieces(part: Any) -> Iterator[bytes]:
 def _library_digest() -> bytes:
     state = hashlib.sha256(f"{fastopt.__version__} {np.__version__} {sys.version}".encode())
     root = Path(fastopt.__file__).parent
-    for source in sorted([root / "scalar.py", *root.glob("drivers/*.py"), *root.glob("storage/*.py")]):
+    for source in sorted(
+        [root / "scalar.py", *root.glob("drivers/*.py"), *root.glob("storage/*.py")]
+    ):
         state.update(source.read_bytes())
     return state.digest()
 

@@ -88,7 +88,9 @@ def embedded(variant: Variant) -> Compiled:
         rows = len(tiles)
         n = tiles[rows - 1, BEFORE] + tiles[rows - 1, LENGTH] if rows else 0
         if p.size != n or g.size != n:
-            raise ValueError("jit_step: p and g must have as many elements as the optimizer's parameter")
+            raise ValueError(
+                "jit_step: p and g must have as many elements as the optimizer's parameter"
+            )
         addresses[0, 0] = p.ctypes.data
         gradients[0] = g.ctypes.data
         advance(header, tensors, gradients, coefficients)
@@ -126,4 +128,6 @@ def _variant_digest(variant: Variant) -> str:
     storages = [s for s in [variant.parameter, variant.gradient, *variant.slots] if s is not None]
     functions = [f for s in storages for f in (s.open, s.close) if f is not None]
     layouts = [(s.name, s.columns, s.dtype) for s in storages]
-    return digest(*rule.functions(), *functions, layouts, rule.header.descr, rule.slots, rule.running)
+    return digest(
+        *rule.functions(), *functions, layouts, rule.header.descr, rule.slots, rule.running
+    )

@@ -62,7 +62,7 @@ register_jitable(**OPTIONS)(scalar.clamp)
 
 @_implements("power")
 def _power(x: Any, n: Any) -> Any:
-    zero, one = _constants(x)
+    _, one = _constants(x)
 
     def implementation(x, n):  # type: ignore[no-untyped-def]
         result = one
@@ -82,6 +82,8 @@ def _cbrt(x: Any) -> Any:
     # last place and one Newton step: plain arithmetic, which vectorises where a call does not.
     zero, one = _constants(x)
     two, third, infinity = one + one, one / (one + one + one), one / zero
+    three: Any
+    bias: Any
     if x == types.float32:
         three, bias, rounds = np.int32(3), np.int32(709_958_130), 2
     else:

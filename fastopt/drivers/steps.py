@@ -143,11 +143,15 @@ def require(p: Any, g: Any, coefficients: Any) -> None:
 def _require(p: Any, g: Any, coefficients: Any) -> Any:
     for name, array in (("p", p), ("g", g)):
         if not isinstance(array, types.Array) or array.dtype != coefficients.dtype:
-            raise TypingError(f"jit_step: {name} is {array}; expected an array of {coefficients.dtype}")
+            raise TypingError(
+                f"jit_step: {name} is {array}; expected an array of {coefficients.dtype}"
+            )
         if array.layout not in "CF":
             raise TypingError(f"jit_step: {name} is {array}; expected a contiguous array")
     if not p.mutable:
         raise TypingError("jit_step: p is read-only; it is updated in place")
     if (p.ndim, p.layout) != (g.ndim, g.layout):
-        raise TypingError(f"jit_step: p is {p} and g is {g}; expected the same dimensions and order")
+        raise TypingError(
+            f"jit_step: p is {p} and g is {g}; expected the same dimensions and order"
+        )
     return lambda p, g, coefficients: None

@@ -86,22 +86,12 @@ def shares(bytes_moved: float) -> int:
     return count
 
 
-@contextlib.contextmanager
-def launch() -> Iterator[bool]:
-    """Around a parallel kernel; gives whether it may run, else the caller takes the serial one.
+def launch_lock() -> threading.Lock | None:
+    """What a parallel launch must hold, if anything; who does not get it takes the serial kernel.
 
-    Numba's workqueue layer aborts the process when two threads launch at once; there, whoever
-    comes second does without (and gets the same bits).
+    Numba's workqueue layer aborts the process when two threads launch at once. The bits are the same.
     """
-    if layer() != "workqueue":
-        yield True
-        return
-    free = _one_at_a_time.acquire(blocking=False)
-    try:
-        yield free
-    finally:
-        if free:
-            _one_at_a_time.release()
+    return _one_at_a_time if layer() == "workqueue" else None
 
 
 def layer() -> str:
@@ -169,9 +159,9 @@ def cgroup_quota(root: Path) -> float | None:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            base, names = root / "sys/fs/cgroup", ("cpu.max",)
+            base, names = root / "sys/fs/cgroup", ["cpu.max"]
         elif "cpu" in controllers.split(","):
-            base, names = root / "sys/fs/cgroup/cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            base, names = root / "sys/fs/cgroup/cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
         else:
             continue
         own = base / path.lstrip("/")
@@ -189,9 +179,9 @@ def _after_fork() -> None:
     """A child of a process that has run GNU OpenMP dies at its first parallel launch: stay serial."""
     global _forked_from_openmp, generation, _one_at_a_time, _starting
     _one_at_a_time, _starting = threading.Lock(), threading.Lock()
+    generation += 1
     if pool._is_initialized and numba.threading_layer() == "omp" and sys.platform == "linux":
         _forked_from_openmp = True
-        generation += 1
 
 
 if hasattr(os, "register_at_fork"):

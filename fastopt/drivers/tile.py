@@ -135,7 +135,9 @@ def refuse_promotion(variant: Variant) -> None:
     slots = types.Tuple([element] * len(variant.slots))
     own = types.Tuple([element] * variant.rule.count_coefficients())
     expected = types.Tuple([element, slots])
-    formulas = [("update", variant.rule.update, (own, element, element, slots))]
+    formulas: list[tuple[str, Any, tuple[Any, ...]]] = [
+        ("update", variant.rule.update, (own, element, element, slots))
+    ]
     formulas += [(name, move, (own, element, slots)) for name, move in variant.rule.moves]
     for name, formula, arguments in formulas:
         dispatcher = rule_function(formula)

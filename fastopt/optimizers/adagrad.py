@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastopt.optimizer import Optimizer
 from fastopt.hyperparameters import NONNEGATIVE
+from fastopt.optimizer import Optimizer
 from fastopt.scalar import sqrt
 from fastopt.slots import Slot
 

@@ -57,6 +57,7 @@ class NAG(Optimizer):
 
     slots = {"momentum_buffer": Slot()}
     domains = {"momentum": DECAY}
+    supports = Optimizer.supports - {"jit_step"}  # the step needs a look-ahead before it
 
     def __init__(
         self,
@@ -106,7 +107,9 @@ class NAG(Optimizer):
             If they are there already.
         """
         if self._ahead:
-            raise RuntimeError("lookahead: the parameters are already ahead; call step() with the gradient there")
+            raise RuntimeError(
+                "lookahead: the parameters are already ahead; call step() with the gradient there"
+            )
         self._move("lookahead")
         self._ahead = True
 
@@ -135,10 +138,6 @@ class NAG(Optimizer):
         """`Optimizer.load_state_dict`; between `lookahead` and `step` a RuntimeError."""
         self._require_ahead(False, "load_state_dict: the parameters are ahead; call step() first")
         super().load_state_dict(d, strict)
-
-    def jit_step(self) -> tuple[Any, Any]:
-        """Not for this class: an embedded step has no look-ahead."""
-        raise TypeError("NAG: jit_step is not supported, since the step needs lookahead() before it")
 
     def _require_ahead(self, ahead: bool, message: str) -> None:
         if self._ahead != ahead:

@@ -1,0 +1,82 @@
+"""What a subclass of `Optimizer` writes: its mathematics, and what it declares about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastopt.hyperparameters import Interval, Value
+from fastopt.slots import Slot
+from fastopt.storage import Storage
+from fastopt.table import TILE
+
+
+class Formula:
+    """The part of an optimizer that its author writes.
+
+    Attributes
+    ----------
+    slots : mapping of str to Slot
+        Declared by the class: what the formula keeps for every element, in the order in which `update`
+        sees it.
+    running : mapping of str to float
+        Declared by the class: header fields that `advance` renews, with their initial values.
+    moves : mapping of str to callable
+        Declared by the class: other changes ``move(c, p, s) -> (p, (slots...))`` of parameters
+        and slots, with the coefficients of the coming step.
+    domains : mapping of str to Interval
+        Declared by the class: what values hyperparameters may take, where their name does not say it.
+    choices : mapping of str to tuple of str
+        Declared by the class: the names that a hyperparameter may be.
+    storages : mapping of str to callable
+        Declared by the class: slot name to a function of the dtype that gives a `Storage`; slots
+        are kept as plain numbers otherwise.
+    supports : set of str
+        Declared by the class: which of the abilities ``"jit_step"`` it has, by default all. Asking for another is
+        a TypeError.
+    """
+
+    slots: ClassVar[Mapping[str, Slot]] = {}
+    running: ClassVar[Mapping[str, float]] = {}
+    moves: ClassVar[Mapping[str, Callable[..., Any]]] = {}
+    domains: ClassVar[Mapping[str, Interval]] = {}
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    storages: ClassVar[Mapping[str, Callable[[np.dtype[Any]], Storage]]] = {}
+    supports: ClassVar[frozenset[str]] = frozenset({"jit_step"})
+    tile: ClassVar[int] = TILE
+
+    @staticmethod
+    def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
+        """Numbers that are the same for a whole tensor, once per step, in float64.
+
+        Parameters
+        ----------
+        h : record
+            The header row: hyperparameters by name (``betas`` as ``beta1``, ``beta2``), running fields.
+        t : int
+            The number of this step, from 1.
+        """
+        raise NotImplementedError("an optimizer must define coefficients(h, t)")
+
+    @staticmethod
+    def update(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, tuple[Any, ...]]:
+        """One element's step, in the dtype of the parameters: ``return p, (slots...)``.
+
+        Parameters
+        ----------
+        c : tuple
+            What `coefficients` returned.
+        p, g : float
+            Parameter and gradient (its sign turned for ``maximize=True``).
+        s : tuple
+            The slots, 0 for those that are absent.
+        """
+        raise NotImplementedError("an optimizer must define update(c, p, g, s)")
+
+    advance: ClassVar[Callable[[Any, Any], tuple[Any, ...]] | None] = None
+
+    @classmethod
+    def validate(cls, hyperparameters: Mapping[str, Value]) -> None:
+        """Raise ValueError for values that do not go together; each by itself is already checked."""
