@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.slots import aligned_zeros, memory_order
+from fastopt.slots import aligned_zeros
 from fastopt.tree import Structure
 
 
@@ -67,8 +67,17 @@ class FlatBuffer:
         views, start = [], 0
         for leaf in leaves:
             part = flat[start : start + leaf.size]
-            views.append(part.reshape(leaf.shape, order=memory_order(leaf)))
+            order: Any = "F" if leaf.flags.fnc else "C"
+            views.append(part.reshape(leaf.shape, order=order))
             start += leaf.size
             if copy:
                 views[-1][...] = leaf
         return cls(flat, structure.build(views))
+
+    def __reduce__(self) -> Any:
+        return _copy, (self.views,)
+
+
+def _copy(views: Any) -> FlatBuffer:
+    """Put the views of a copied buffer back behind one array."""
+    return FlatBuffer.like(views, copy=True)

@@ -10,6 +10,7 @@ import numpy as np
 from fastopt.state import State
 
 if TYPE_CHECKING:
+    from fastopt.hyperparameters import Group
     from fastopt.workspace import Workspace
 
 Check = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -40,40 +41,58 @@ def to_dict(w: Workspace) -> dict[str, Any]:
 
 def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None:
     """Check everything, hyperparameters by `check`, then take it over."""
-    for part in ("state", "param_groups"):
-        if not isinstance(d, Mapping) or part not in d:
-            raise ValueError(
-                f"load_state_dict: there is no {part!r}; expected a dict made by state_dict()"
-            )
-    saved = d["param_groups"]
-    if [len(g["params"]) for g in saved] != [len(m) for m in w.members]:
-        raise ValueError(
-            f"load_state_dict: groups of {[len(g['params']) for g in saved]} parameters; "
-            f"expected {[len(m) for m in w.members]}"
-        )
-    groups = [_group(group, own, check, strict) for group, own in zip(w.groups, saved, strict=True)]
+    saved, state = _parts(d)
+    counts, own = [len(g["params"]) for g in saved], [len(m) for m in w.members]
+    if counts != own:
+        raise ValueError(f"load_state_dict: groups of {counts} parameters; expected {own}")
     positions = [key for group in saved for key in group["params"]]
-    extra = set(d["state"]) - set(positions)
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"load_state_dict: a parameter is listed twice in {positions}")
+    extra = set(state) - set(positions)
     if extra and strict:
         raise ValueError(
             f"load_state_dict: state for {sorted(map(str, extra))}, which no group lists"
         )
+    groups = [_group(group, new, check, strict) for group, new in zip(w.groups, saved, strict=True)]
+    values = [new for new, members in zip(groups, w.members, strict=True) for _ in members]
     entries = [
-        _entry(w, k, d["state"].get(key), new, strict)
-        for (k, key), new in zip(
-            enumerate(positions),
-            (new for new, members in zip(groups, w.members, strict=True) for _ in members),
-            strict=True,
-        )
+        _entry(w, k, state.get(key), new, strict)
+        for k, (key, new) in enumerate(zip(positions, values, strict=True))
     ]
     for group, new in zip(w.groups, groups, strict=True):
-        group.update(new)
+        w.assign(group, new)
     for k, entry in enumerate(entries):
         _take(w, k, entry)
 
 
+def _parts(d: Any) -> tuple[list[Mapping[str, Any]], Mapping[Any, Any]]:
+    """The groups and the state, if d has the form that `to_dict` gives."""
+    if not isinstance(d, Mapping):
+        raise ValueError(f"load_state_dict: d is a {type(d).__name__}; expected a mapping")
+    for part, kind, form in (
+        ("state", Mapping, "a mapping"),
+        ("param_groups", list | tuple, "a list"),
+    ):
+        if part not in d:
+            raise ValueError(
+                f"load_state_dict: there is no {part!r}; expected what state_dict() gives"
+            )
+        if not isinstance(d[part], kind):
+            raise ValueError(
+                f"load_state_dict: {part} is a {type(d[part]).__name__}; expected {form}"
+            )
+    for group in d["param_groups"]:
+        keys = group.get("params") if isinstance(group, Mapping) else None
+        if not isinstance(keys, list | tuple) or not all(isinstance(k, int | str) for k in keys):
+            raise ValueError(f'load_state_dict: a group is {group!r}; expected "params": positions')
+    for key, entry in d["state"].items():
+        if not isinstance(entry, Mapping | None):
+            raise ValueError(f"load_state_dict: state of {key!r} is {entry!r}; expected a mapping")
+    return list(d["param_groups"]), d["state"]
+
+
 def _group(
-    group: Mapping[str, Any],
+    group: Group,
     saved: Mapping[str, Any],
     check: Check,
     strict: bool,
@@ -82,7 +101,10 @@ def _group(
     if unknown and strict:
         raise ValueError(f"load_state_dict: unknown hyperparameters {sorted(unknown)}")
     new = {n: saved[n] for n in group if n in saved and n != "params"}
-    return check({**{n: v for n, v in group.items() if n != "params"}, **new})
+    try:
+        return check({**group.hyperparameters(), **new})
+    except TypeError as error:
+        raise ValueError(f"load_state_dict: {error}") from error
 
 
 def _entry(
@@ -105,7 +127,12 @@ def _entry(
     entry: dict[str, Any] = {"step": step}
     for n in w.declared.running:
         if n in given:
-            entry[n] = float(given[n])
+            try:
+                entry[n] = float(given[n])
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"load_state_dict: {n} of {name} is {given[n]!r}; expected a number"
+                ) from error
     for n in slots:
         array = _array(given[n])
         if array.shape != shape or array.dtype.kind != "f":
@@ -118,15 +145,18 @@ def _entry(
 
 
 def _array(value: Any) -> np.ndarray:
-    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    try:
+        return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    except ValueError:  # a ragged list
+        return np.asarray(None)
 
 
 def _step(value: Any, name: str) -> int:
     try:
         step = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         step = -1.0
-    if not step.is_integer() or step < 0:
+    if not step.is_integer() or not 0 <= step < 2**62:
         raise ValueError(
             f"load_state_dict: step of {name} is {value!r}; expected a whole number >= 0"
         )

@@ -90,8 +90,10 @@ class Declarations:
 def declare(optimizer: type[Optimizer], values: Mapping[str, Value]) -> Declarations:
     """Read a class whose constructor passed on these hyperparameters."""
     signature = inspect.signature(optimizer.__init__).parameters
-    defaults = {n: p.default for n, p in signature.items() if p.default is not p.empty}
+    # what has no default is a number
+    defaults = {n: 0.0 if p.default is p.empty else p.default for n, p in signature.items()}
     kinds = {name: defaults.get(name, value) for name, value in values.items()}
+    _refuse_reserved(optimizer, kinds)
     shared = {name for name, _ in _SHARED_FIELDS}
     layout = list(_SHARED_FIELDS)
     for name, kind in kinds.items():
@@ -108,6 +110,13 @@ def declare(optimizer: type[Optimizer], values: Mapping[str, Value]) -> Declarat
         moves=tuple(optimizer.moves.items()),
     )
     return Declarations(optimizer, rule, kinds)
+
+
+def _refuse_reserved(optimizer: type, kinds: Mapping[str, Value]) -> None:
+    declared = [*kinds, *getattr(optimizer, "slots", ()), *getattr(optimizer, "running", ())]
+    for name in ("step", "params", "param_names"):
+        if name in declared:
+            raise TypeError(f"{optimizer.__name__}: {name!r} is reserved; give it another name")
 
 
 def _unique_name(cls: type) -> str:

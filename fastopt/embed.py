@@ -24,5 +24,6 @@ def jit_step(w: Workspace) -> tuple[Any, tuple[Any, ...]]:
     state = (
         w.header, np.zeros(1, np.int64), table.tensors, table.tiles, table.addresses.copy(),
         table.coefficients, table.scratch(1),
+        tuple(array for place in w.slots[0].values() for array in place.arrays),  # held
     )  # fmt: skip
     return cpu.embedded(table.variant), state

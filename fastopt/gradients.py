@@ -33,7 +33,9 @@ LOCATED = 0
 
 def layout(parameters: Sequence[np.ndarray]) -> np.ndarray:
     """A row per parameter: what its gradient's array struct must say."""
-    rows = np.zeros((len(parameters), DIMS + max(p.ndim for p in parameters)), np.int64)
+    rows = np.zeros(
+        (len(parameters), DIMS + max((p.ndim for p in parameters), default=0)), np.int64
+    )
     for row, p in zip(rows, parameters, strict=True):
         order = _C_CONTIGUOUS if p.flags.c_contiguous else _F_CONTIGUOUS
         row[:DIMS] = p.ndim, order | _ALIGNED, id(p.dtype), p.nbytes, id(np.ndarray), id(None)

@@ -79,7 +79,7 @@ def check(
             _refuse(TypeError, owner, name, value, "True or False")
         return bool(value)
     if isinstance(default, str):
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             _refuse(ValueError, owner, name, value, "one of " + ", ".join(map(repr, choices)))
         return str(value)
     if isinstance(default, tuple):
@@ -89,15 +89,20 @@ def check(
         values = tuple(value)
         if len(values) != len(default):
             _refuse(ValueError, owner, name, value, expected)
+        if any(isinstance(v, int) for v in values):  # as torch: (0, 0.9) is likely to be a slip
+            _refuse(ValueError, owner, name, value, f"floats: {expected}")
         return tuple(_number(owner, name, v, domain) for v in values)
     return _number(owner, name, value, domain)
 
 
 def _number(owner: str, name: str, value: Any, domain: Interval) -> float:
-    scalar = isinstance(value, np.ndarray) and value.ndim == 0
+    scalar = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
     if not (isinstance(value, numbers.Real) or scalar) or isinstance(value, bool | np.bool_):
         _refuse(TypeError, owner, name, value, str(domain))
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if number not in domain:
         _refuse(ValueError, owner, name, value, str(domain))
     return number
@@ -114,14 +119,10 @@ class Group(dict[str, Any]):
     """
 
     def __init__(
-        self,
-        values: Mapping[str, Any],
-        checked: Callable[[Mapping[str, Any]], dict[str, Any]],
-        changed: Callable[[Group], None],
+        self, values: Mapping[str, Any], assign: Callable[[Group, dict[str, Any]], None]
     ) -> None:
         super().__init__(values)
-        self._checked = checked
-        self._changed = changed
+        self._assign = assign
 
     def update(self, *args: Any, **values: Any) -> None:
         """Assign several values, all or none."""
@@ -130,10 +131,11 @@ class Group(dict[str, Any]):
             if name == "params" or name not in self:
                 known = ", ".join(key for key in self if key != "params")
                 raise ValueError(f"param_groups: cannot assign {name!r}; assignable are {known}")
-        merged = {**self, **new}
-        del merged["params"]
-        super().update(self._checked(merged))
-        self._changed(self)
+        self._assign(self, new)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """The values without the arrays."""
+        return {name: value for name, value in self.items() if name != "params"}
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.update({name: value})

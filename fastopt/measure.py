@@ -5,6 +5,8 @@ A step at the speed of its traffic twin is at the machine's limit; only fewer by
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import re
 import time
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import numpy as np
 
 from fastopt.drivers import cpu
 from fastopt.optimizer import Optimizer
+from fastopt.table import Table
 from fastopt.variant import Variant
 
 
@@ -34,31 +37,45 @@ class Copy(Optimizer):
         return g, ()
 
 
-def twin(optimizer: type[Optimizer]) -> type[Optimizer]:
-    """The traffic twin of an optimizer: the same arrays, tiles, threads and shares, but only an addition each.
+class Twin:
+    """The traffic twin of an optimizer: it moves the very same arrays and only adds.
+
+    Same tiles, threads, shares and addresses, an addition for each array in place of the formula; its steps
+    make nonsense of the optimizer's parameters and state.
 
     Parameters
     ----------
-    optimizer : subclass of Optimizer
-
-    Returns
-    -------
-    subclass of Optimizer
-        Takes the same hyperparameters and has the same slots.
+    optimizer : Optimizer
 
     Examples
     --------
-    >>> from fastopt.measure import twin
+    >>> from fastopt.measure import Twin
     >>> p = np.zeros(3)
-    >>> info = twin(fastopt.Adam)(p, lr=0.1).step(np.ones(3))
+    >>> Twin(fastopt.Adam(p, lr=0.1)).step(np.ones(3))
     >>> p
     array([1., 1., 1.])
     """
-    added = "".join(f"s[{i}] + g, " for i in range(len(optimizer.slots)))
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._forest = optimizer._forest
+        self._workspace = copy.copy(optimizer._workspace)
+        self._workspace.tables = [_only_adding(table) for table in self._workspace.tables]
+        self._workspace.force_shares(optimizer._workspace.forced_shares)
+
+    def step(self, grads: Any) -> None:
+        """Add the gradients to all that the optimizer's step would touch."""
+        self._workspace.step(self._forest.leaves(grads))
+
+
+def _only_adding(table: Table) -> Table:
+    rule = table.variant.rule
+    added = "".join(f"s[{i}] + g, " for i in range(len(rule.slots)))
     namespace: dict[str, Any] = {}
     exec(f"def update(c, p, g, s):\n    return p + g, ({added})", namespace)
-    members = {"__module__": __name__, "update": staticmethod(namespace["update"])}
-    return type(f"{optimizer.__name__}Twin", (optimizer,), members)
+    changed = dataclasses.replace(rule, name=f"{rule.name}.twin", update=namespace["update"])
+    twin = copy.copy(table)
+    twin.variant = dataclasses.replace(table.variant, rule=changed)
+    return twin
 
 
 def seconds(call: Callable[[], Any], *, repeats: int = 7, at_least: float = 0.02) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,8 +88,7 @@ class Optimizer(Formula):
     def __init__(self, params: Any, **hyperparameters: Value) -> None:
         self._set_up({"maximize": False, **hyperparameters})
         self._forest.grouped = is_groups(params)
-        for group in params if self._forest.grouped else [{"params": params}]:
-            self._add(group)
+        self._add(params if self._forest.grouped else [{"params": params}])
         if not self._workspace.parameters:
             raise ValueError("params is empty; expected at least one array")
 
@@ -111,7 +110,19 @@ class Optimizer(Formula):
             )
         return checked
 
-    def _add(self, group: Mapping[str, Any]) -> None:
+    def _add(self, groups: Sequence[Any]) -> None:
+        w, forest = self._workspace, self._forest
+        parsed = [self._parse(group) for group in groups]
+        structures = [structure for _, structure in parsed]
+        names = forest.names(structures)
+        every = [leaf for group, _ in parsed for leaf in group["params"]]
+        check_parameters([*w.parameters, *every], [*w.names, *(n for own in names for n in own)])
+        for (group, structure), own in zip(parsed, names, strict=True):
+            w.add(group, group["params"], own)
+            forest.structures.append(structure)
+        w.arrange()
+
+    def _parse(self, group: Any) -> tuple[Group, Structure]:
         if not isinstance(group, Mapping) or "params" not in group:
             raise TypeError(
                 f'a group is a mapping with "params" and hyperparameters; got {group!r}'
@@ -120,16 +131,18 @@ class Optimizer(Formula):
         unknown = set(own) - set(self._defaults)
         if unknown:
             raise ValueError(
-                f"{type(self).__name__}: a group has {', '.join(sorted(unknown))}; "
+                f"{type(self).__name__}: a group has {', '.join(sorted(map(str, unknown)))}; "
                 f"known are {', '.join(self._defaults)}"
             )
         values = self._check({**self._defaults, **own})
         structure = Structure(group["params"])
-        leaves, names = structure.leaves(group["params"], "params"), self._forest.names(structure)
-        w = self._workspace
-        check_parameters([*w.parameters, *leaves], [*w.names, *names])
-        self._forest.structures.append(structure)
-        w.add(Group({"params": leaves, **values}, self._check, w.regroup), leaves, names)
+        leaves = structure.leaves(group["params"], "params")
+        return Group({"params": leaves, **values}, self._assign), structure
+
+    def _assign(self, group: Group, new: Mapping[str, Any]) -> None:
+        """Change a group's hyperparameters; waits for a step that another thread is taking."""
+        with self._busy:
+            self._workspace.assign(group, self._check({**group.hyperparameters(), **new}))
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters with hyperparameters of their own.
@@ -153,7 +166,7 @@ class Optimizer(Formula):
         with self._alone("add_param_group"):
             before, self._forest.grouped = self._forest.grouped, True
             try:
-                self._add(group)
+                self._add([group])
             except BaseException:
                 self._forest.grouped = before
                 raise
@@ -229,7 +242,7 @@ class Optimizer(Formula):
         >>> opt.param_groups[0]["lr"]
         0.05
         """
-        return self._workspace.groups
+        return list(self._workspace.groups)
 
     @property
     def state(self) -> State:
@@ -312,19 +325,17 @@ class Optimizer(Formula):
     def __getstate__(self) -> dict[str, Any]:
         w = self._workspace
         own = {k: v for k, v in self.__dict__.items() if k not in ("_workspace", "_busy")}
-        return {
-            **own,
-            "_embedded": None,
-            "_saved": ([dict(group) for group in w.groups], checkpoint.to_dict(w)),
-        }
+        arrays = [w.parameters[m.start : m.stop] for m in w.members]
+        return {**own, "_embedded": None, "_saved": (arrays, checkpoint.to_dict(w))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        groups, saved = state.pop("_saved")
+        arrays, saved = state.pop("_saved")
         forest = state["_forest"]
         self._set_up(state["_defaults"])
         self._forest.grouped = forest.grouped
-        for group, structure in zip(groups, forest.structures, strict=True):
-            self._add({**group, "params": structure.build(group["params"])})
+        structures = zip(forest.structures, arrays, strict=True)
+        self._add([{"params": structure.build(own)} for structure, own in structures])
+        self._workspace.names = [n for group in saved["param_groups"] for n in group["param_names"]]
         checkpoint.load(self._workspace, saved, self._check, strict=True)
         self.__dict__.update(state)
 

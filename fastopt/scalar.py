@@ -64,10 +64,11 @@ def clamp(x: Any, low: Any, high: Any) -> Any:
 
 def power(x: Any, n: int) -> Any:
     """x to a whole power n >= 0 by repeated squaring: the same bits on every target."""
-    result = x * 0 + 1
+    result = np.ones_like(x)[()]
     while n > 0:
         if n & 1:
             result = result * x
-        x = x * x
         n >>= 1
+        if n:
+            x = x * x
     return result

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +14,7 @@ import numpy as np
 from fastopt.storage import Storage
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+_PAGE, _HUGE_PAGE = 1 << 12, 1 << 21  # bytes
 _START = 64  # elements: tensors start here, so that no two share a cache line
 
 
@@ -42,9 +46,16 @@ class Slot:
 
 def aligned_zeros(count: int, dtype: np.dtype[Any]) -> np.ndarray:
     """A 1-D array of zeros that starts at a cache line; untouched pages take no memory."""
-    raw = np.zeros(count * dtype.itemsize + _ALIGNMENT, np.uint8)
+    size = count * dtype.itemsize
+    if size >= _HUGE_PAGE and sys.platform == "linux":
+        # NumPy asks for huge pages only where it does not zero; private, so that a fork copies it
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with contextlib.suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        return np.frombuffer(memory, dtype)
+    raw = np.zeros(size + _ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % _ALIGNMENT
-    return raw[start : start + count * dtype.itemsize].view(dtype)
+    return raw[start : start + size].view(dtype)
 
 
 @dataclass
@@ -84,14 +95,27 @@ class Place:
 
 def slab(storage: Storage, parameters: Sequence[np.ndarray]) -> list[Place]:
     """One contiguous slab for a slot of several tensors; it never moves or grows."""
-    step = max(_START, storage.block)
-    starts = np.cumsum([0, *(-(-p.size // step) * step for p in parameters)])
-    arrays = tuple(
-        aligned_zeros(-(-int(starts[-1]) // column.per), column.dtype) for column in storage.columns
-    )
-    return [
-        Place(storage, arrays, int(start), p) for start, p in zip(starts, parameters, strict=False)
-    ]
+    starts, end = _starts(storage, parameters)
+    arrays = tuple(aligned_zeros(-(-end // column.per), column.dtype) for column in storage.columns)
+    return [Place(storage, arrays, start, p) for start, p in zip(starts, parameters, strict=True)]
+
+
+def _starts(storage: Storage, parameters: Sequence[np.ndarray]) -> tuple[list[int], int]:
+    """The first element of each tensor, and the end.
+
+    A large tensor's slot lies half a page off the parameter's place in its page: the processor takes loads and
+    stores that agree in their last 12 bits for the same memory, and waits.
+    """
+    step, page = max(_START, storage.block), _PAGE // storage.dtype.itemsize
+    starts, position = [], 0
+    for p in parameters:
+        position = -(-position // step) * step
+        if p.nbytes >= 4 * _PAGE and not storage.scratch:
+            wanted = (p.ctypes.data + _PAGE // 2) % _PAGE // _ALIGNMENT * _ALIGNMENT
+            position += (wanted // p.itemsize - position) % page
+        starts.append(position)
+        position += p.size
+    return starts, position
 
 
 def memory_order(array: np.ndarray) -> Any:

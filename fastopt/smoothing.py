@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -34,6 +35,8 @@ def ema(
 
     Raises
     ------
+    TypeError
+        If the series is not of real numbers.
     ValueError
         For a beta outside [0, 1), an unknown init, or a correction of what needs none.
 
@@ -59,13 +62,15 @@ def ema(
             'ema: bias_correction=True with init="first"; a start at the first value has no bias'
         )
     series = np.asarray(y)
+    if series.dtype.kind not in "biuf":
+        raise TypeError(f"ema: y has dtype {series.dtype}; expected real numbers")
     if series.ndim == 0:
         raise ValueError(
             f"ema: y is the single number {y!r}; expected a series of one or more axes"
         )
     if series.dtype != np.float32:
         series = series.astype(np.float64)
-    rows = np.ascontiguousarray(series).reshape(len(series), -1)
+    rows = np.ascontiguousarray(series).reshape(len(series), math.prod(series.shape[1:]))
     result = np.empty_like(rows)
     average(rows, float(beta), init == "first", bool(bias_correction), result)
     return result.reshape(series.shape)

@@ -21,7 +21,7 @@ class State(Mapping[int, Mapping[str, Any]]):
             if key not in names:
                 raise KeyError(f"no parameter is called {key!r}; there are {', '.join(names)}")
             key = names.index(key)
-        if not 0 <= key < len(names):
+        if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < len(names):
             raise KeyError(f"no parameter at position {key!r}; there are {len(names)}")
         return ParameterState(self._workspace, key)
 

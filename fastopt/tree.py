@@ -22,6 +22,11 @@ class Structure:
         self._root = _node(value)
         self._leaf = isinstance(self._root, _Leaf)
         self.names = ["params"] if self._leaf else ["/".join(p) for p in self._root.paths()]
+        seen: set[str] = set()
+        for name in self.names:
+            if name in seen:
+                raise ValueError(f"params: two parameters are called {name!r}; rename a key")
+            seen.add(name)
 
     @property
     def single(self) -> bool:
@@ -72,12 +77,15 @@ class Forest:
         self.structures: list[Structure] = []
         self.grouped = False
 
-    def names(self, structure: Structure) -> list[str]:
-        """Paths for the leaves of the next structure: a group's begin with its number."""
+    def names(self, more: Sequence[Structure]) -> list[list[str]]:
+        """Paths for the leaves of further structures: a group's begin with its number."""
         if not self.grouped:
-            return structure.names
-        index = str(len(self.structures))
-        return [index] if structure.single else [f"{index}/{name}" for name in structure.names]
+            return [structure.names for structure in more]
+        first = len(self.structures)
+        return [
+            [str(i)] if structure.single else [f"{i}/{name}" for name in structure.names]
+            for i, structure in enumerate(more, first)
+        ]
 
     def leaves(self, grads: Any) -> list[Any]:
         """The leaves of gradients structured as the parameters.
@@ -158,6 +166,10 @@ class _Branch:
             return
         if self.kind == "sequence":
             if not _is_sequence(value) or len(value) != len(self.keys):
+                self._mismatch(value, what, path)
+            if list(getattr(value, "_fields", self.keys)) != list(self.keys) and hasattr(
+                self.made_of, "_fields"
+            ):
                 self._mismatch(value, what, path)
             if self._flat:
                 found.extend(value)
@@ -242,7 +254,7 @@ def check_parameters(parameters: Sequence[Any], names: Sequence[str]) -> None:
     for p, name in zip(parameters, names, strict=True):
         if not isinstance(p, np.ndarray) or isinstance(p, np.ma.MaskedArray):
             raise TypeError(f"parameter {name} is a {type(p).__name__}; expected a NumPy array")
-        if p.dtype.newbyteorder("=") not in (np.float32, np.float64):
+        if p.dtype.kind != "f" or p.dtype.itemsize not in (4, 8):
             raise TypeError(f"parameter {name} has dtype {p.dtype}; expected float32 or float64")
         if not p.dtype.isnative:
             raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from fastopt import gradients
 from fastopt.declarations import Declarations
 from fastopt.drivers import cpu, threads
-from fastopt.hyperparameters import Group, as_numbers
+from fastopt.hyperparameters import Group, Value, as_numbers
 from fastopt.slots import Place, slab
 from fastopt.storage import Storage, native
 from fastopt.table import Table
@@ -45,61 +45,65 @@ class Workspace:
         self.tables: list[Table] = []
         self._calls: list[_Call] = []
         self._generation = -1
-        self._forced_shares: int | None = None
+        self.forced_shares: int | None = None
 
     # ---- membership -----------------------------------------------------------------------------
 
     def add(self, group: Group, parameters: Sequence[np.ndarray], names: Sequence[str]) -> None:
-        """Take in a group's parameters (checked before)."""
+        """Take in a group's parameters (checked before); `arrange` must follow."""
+        rows = np.zeros(len(parameters), self.declared.rule.header)
+        for name, value in self.declared.running.items():
+            rows[name] = value
+        self._write(rows, group.hyperparameters())
+        slots = self._new_slots(self.declared.present(group), parameters, rows)
         first = len(self.parameters)
         self.parameters += parameters
         self.names += names
         self.groups.append(group)
         self.members.append(range(first, len(self.parameters)))
-        self.slots += [{} for _ in parameters]
-        rows = np.zeros(len(parameters), self.declared.rule.header)
-        for name, value in self.declared.running.items():
-            rows[name] = value
+        self.slots += slots
         self.header = np.concatenate([self.header, rows])
-        self.regroup(group)
 
-    def regroup(self, group: Group) -> None:
-        """Let a group's hyperparameters hold: header rows, and slots that come or go."""
+    def assign(self, group: Group, values: Mapping[str, Value]) -> None:
+        """Let a group have hyperparameters (checked before): header rows, and slots that come or go."""
         index = next(i for i, g in enumerate(self.groups) if g is group)
-        members = self.members[index]
-        for name, value in group.items():
-            if name != "params":
-                numbers = as_numbers(value, self.declared.choices(name))
-                for field, number in zip(self._fields(name, len(numbers)), numbers, strict=True):
-                    self.header[field][members.start : members.stop] = number
-        present = self.declared.present(group)
-        if members and (not self.slots[members.start] or present != set(self.slots[members.start])):
-            self._reslot(members, present)
-            self.tables = []
-        if not self.tables:
-            self._arrange()
+        own = slice(self.members[index].start, self.members[index].stop)
+        rows = self.header[own].copy()
+        self._write(rows, values)
+        kept = set().union(*self.slots[own])
+        present = self.declared.present(values)
+        fresh = self._new_slots(present - kept, self.parameters[own], rows)
+        dict.update(group, values)
+        self.header[own] = rows
+        if present != kept:
+            for slots, more in zip(self.slots[own], fresh, strict=True):
+                for name in kept - present:
+                    del slots[name]
+                slots.update(more)
+            self.arrange()
 
-    def _fields(self, name: str, count: int) -> list[str]:
-        if name in self.header.dtype.names:
-            return [name]
-        return [f"{name.removesuffix('s')}{i + 1}" for i in range(count)]
+    def _write(self, rows: np.ndarray, values: Mapping[str, Value]) -> None:
+        for name, value in values.items():
+            numbers = as_numbers(value, self.declared.choices(name))
+            whole = name in (rows.dtype.names or ())
+            for i, number in enumerate(numbers):
+                rows[name if whole else f"{name.removesuffix('s')}{i + 1}"] = number
 
-    def _reslot(self, members: range, present: set[str]) -> None:
-        for name, slot in self.declared.slots.items():
-            if name not in present:
-                for k in members:
-                    self.slots[k].pop(name, None)
-                continue
-            by_dtype: dict[np.dtype[Any], list[int]] = {}
-            for k in members:
-                if name not in self.slots[k]:
-                    by_dtype.setdefault(self.parameters[k].dtype, []).append(k)
-            for dtype, tensors in by_dtype.items():
-                places = slab(self._storage(name, dtype), [self.parameters[k] for k in tensors])
-                for k, place in zip(tensors, places, strict=True):
-                    self.slots[k][name] = place
-                    if slot.initial is not None:
-                        place.write(slot.initial(self.header[k], self.parameters[k]))
+    def _new_slots(
+        self, names: set[str], parameters: Sequence[np.ndarray], rows: np.ndarray
+    ) -> list[dict[str, Place]]:
+        """Slabs for these slots, by dtype, filled with their initial values."""
+        slots: list[dict[str, Place]] = [{} for _ in parameters]
+        for dtype in dict.fromkeys(p.dtype for p in parameters):
+            chosen = [k for k, p in enumerate(parameters) if p.dtype == dtype]
+            for name in names:
+                places = slab(self._storage(name, dtype), [parameters[k] for k in chosen])
+                initial = self.declared.slots[name].initial
+                for k, place in zip(chosen, places, strict=True):
+                    slots[k][name] = place
+                    if initial is not None:
+                        place.write(initial(rows[k], parameters[k]))
+        return slots
 
     def _storage(self, name: str, dtype: np.dtype[Any]) -> Storage:
         return (self.declared.storage(name) or native)(dtype)
@@ -113,7 +117,8 @@ class Workspace:
         storages = tuple(own[name].storage if name in own else None for name in rule.slots)
         return Variant(rule, native(dtype), native(dtype), storages)
 
-    def _arrange(self) -> None:
+    def arrange(self) -> None:
+        """Make the tables anew."""
         together: dict[Variant, list[int]] = {}
         for k in range(len(self.parameters)):
             together.setdefault(self.variant(k), []).append(k)
@@ -190,14 +195,17 @@ class Workspace:
 
     def _prepare(self) -> None:
         self._calls = [self._call(table, self._shares(table)) for table in self.tables]
+        if len(self._calls) > 1:  # one that cannot be compiled must not find others updated
+            for call in self._calls:
+                call.kernel.compile(cpu.step_signature(call.table.variant))
         self._generation = threads.generation
 
     def _shares(self, table: Table) -> int:
-        return self._forced_shares or threads.shares(table.bytes)
+        return self.forced_shares or threads.shares(table.bytes)
 
     def force_shares(self, shares: int | None) -> None:
         """Split every step into so many shares, whatever its size; None: as measured."""
-        self._forced_shares = shares
+        self.forced_shares = shares
         self._generation = -1
 
     def _call(self, table: Table, shares: int) -> _Call:

@@ -83,7 +83,7 @@ def embedded(variant: Variant) -> Compiled:
     advance, update = steps.advance(variant), steps.update(variant)
 
     def step(p, g, state):  # type: ignore[no-untyped-def]
-        header, gradients, tensors, tiles, addresses, coefficients, scratch = state
+        header, gradients, tensors, tiles, addresses, coefficients, scratch, _slots = state
         steps.require(p, g, coefficients)
         rows = len(tiles)
         n = tiles[rows - 1, BEFORE] + tiles[rows - 1, LENGTH] if rows else 0

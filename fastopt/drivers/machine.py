@@ -41,6 +41,24 @@ read_int32 = _reader(32)
 read_int64 = _reader(64)
 
 
+@intrinsic(prefer_literal=True)
+def prefetch(typingctx: Any, address: Any, lines: Any) -> Any:
+    """Ask for a literal number of cache lines from an address on; harmless beyond the end of memory."""
+    count = lines.literal_value
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        arguments_of = [byte, i32, i32, i32]
+        call = _declare(builder, "llvm.prefetch.p0", ir.VoidType(), arguments_of)
+        for line in range(count):
+            place = builder.add(arguments[0], ir.Constant(arguments[0].type, 64 * line))
+            # to be read (0), kept in all caches (3), data (1)
+            builder.call(call, [builder.inttoptr(place, byte), i32(0), i32(3), i32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, lines), codegen
+
+
 def emit_flush(builder: Any, triple: str) -> Any:
     """Emit code that lets this thread flush denormals to zero; its value is the mode before (i64)."""
     wide = ir.IntType(64)

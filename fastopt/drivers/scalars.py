@@ -69,8 +69,9 @@ def _power(x: Any, n: Any) -> Any:
         while n > 0:
             if n & 1:
                 result = result * x
-            x = x * x
             n >>= 1
+            if n:
+                x = x * x
         return result
 
     return implementation
@@ -79,23 +80,30 @@ def _power(x: Any, n: Any) -> Any:
 @_implements("cbrt")
 def _cbrt(x: Any) -> Any:
     # An estimate from a third of the exponent's bits (5 bits right), Halley's iteration until the
-    # last place and one Newton step: plain arithmetic, which vectorises where a call does not.
+    # last place and one Newton step: plain arithmetic, which vectorises where a call does not. Numbers near
+    # the ends of the range are first brought nearer to 1 by a power of 8, exactly.
     zero, one = _constants(x)
-    two, third, infinity = one + one, one / (one + one + one), one / zero
-    three: Any
-    bias: Any
+    two, third, infinity = one + one, one / (one + one + one), one * np.inf
+    integer: Any
     if x == types.float32:
-        three, bias, rounds = np.int32(3), np.int32(709_958_130), 2
+        integer, bias, rounds, high, low, bits = np.int32, 709_958_130, 2, 120, -99, 30
     else:
-        three, bias, rounds = np.int64(3), np.int64(715_094_163) << 32, 3
+        integer, bias, rounds, high, low, bits = np.int64, 715_094_163 << 32, 3, 1000, -960, 60
+    large, tiny = type(one)(2.0**high), type(one)(2.0**low)
+    shrink, grow = type(one)(2.0**-bits), type(one)(2.0**bits)
+    unshrink, ungrow = type(one)(2.0 ** (bits // 3)), type(one)(2.0 ** -(bits // 3))
+    bias, three, sample = integer(bias), integer(3), integer(0)
 
     def implementation(x):  # type: ignore[no-untyped-def]
         size = math.fabs(x)
-        root = _reinterpret(_reinterpret(size, bias) // three + bias, size)
+        scale = _select(size > large, shrink, _select(size < tiny, grow, one))
+        back = _select(size > large, unshrink, _select(size < tiny, ungrow, one))
+        a = size * scale
+        root = _reinterpret(integer(_reinterpret(a, sample) // three + bias), a)
         for _ in range(rounds):
             cube = root * root * root
-            root = root * ((cube + two * size) / (two * cube + size))
-        root = root - (root - size / (root * root)) * third
+            root = root * ((cube + two * a) / (two * cube + a))
+        root = (root - (root - a / (root * root)) * third) * back
         root = _select(x < zero, -root, root)
         return _select((size > zero) & (size < infinity), root, x)
 

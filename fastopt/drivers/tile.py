@@ -5,12 +5,17 @@ plain loop is what LLVM vectorises. `source` shows it; for AdamW in float32 it r
 
     def tile(c, a, offset, n, gradient, scratch):
         c0, c1, c2, ... = c[0], c[1], c[2], ...
-        p = open_p(offset, n, scratch[0], a[0])
-        g = open_g(offset, n, scratch[1], gradient)
-        s0 = open_s0(offset, n, scratch[2], a[1])
-        s1 = open_s1(offset, n, scratch[3], a[2])
-        for i in range(n):
-            p[i], (s0[i], s1[i], _) = update((c1, ...), p[i], c0 * g[i], (s0[i], s1[i], zero))
+        for start in range(offset, offset + n, 128):
+            m = min(128, offset + n - start)
+            prefetch(a[0] + (start + 1024) // 1 * 4, 8)
+            ...
+            p = open_p(start, m, scratch[0], a[0])
+            g = open_g(start, m, scratch[1], gradient)
+            s0 = open_s0(start, m, scratch[2], a[1])
+            s1 = open_s1(start, m, scratch[3], a[2])
+            for i in range(m):
+                x = c0 * g[i]
+                p[i], (s0[i], s1[i], _) = update((c1, ...), p[i], x, (s0[i], s1[i], zero))
 """
 
 from __future__ import annotations
@@ -25,8 +30,16 @@ from numba.core.errors import NumbaError
 
 from fastopt.drivers import scalars  # noqa: F401  (rules compile only with its overloads)
 from fastopt.drivers.compile import Compiled, compiled, rule_function
+from fastopt.drivers.machine import prefetch
 from fastopt.storage import Storage
 from fastopt.variant import Variant
+
+# Elements between two requests for memory ahead, and how far ahead. Divisions and roots keep so many
+# instructions waiting that the processor no longer sees the next loads in time: asking for them made
+# steps that stream from memory up to 20% faster, and cost nothing in the cache (docs/decisions/0005).
+BLOCK = 128
+AHEAD = 1024
+CACHE_LINE = 64
 
 
 def update_loop(variant: Variant) -> Compiled:
@@ -70,26 +83,44 @@ def source(variant: Variant, *, gradient: bool = True) -> list[str]:
     outside = [text.replace("zero", "_") for text in inside]
     every = ", ".join(f"c{i}" for i in range(count + 1))
     own = _tuple([f"c{i}" for i in range(1, count + 1)])
-    arguments = [own, "p[i]", *(["c0 * g[i]"] if gradient else []), _tuple(inside)]
+    arguments = [own, "p[i]", *(["x"] if gradient else []), _tuple(inside)]
+    block = max(BLOCK, variant.block)
     return [
         "def tile(c, a, offset, n, gradient, scratch):",
         f"    {every} = {', '.join(f'c[{i}]' for i in range(count + 1))}",
+        f"    for start in range(offset, offset + n, {block}):",
+        f"        m = min({block}, offset + n - start)",
+        *(f"        {line}" for _, storage, where in arrays for line in _prefetch(storage, where)),
         *(
-            f"    {name} = open_{name}(offset, n, scratch[{i}], {where})"
+            f"        {name} = open_{name}(start, m, scratch[{i}], {', '.join(where)})"
             for i, (name, _, where) in enumerate(arrays)
         ),
-        "    for i in range(n):",
-        f"        p[i], {_tuple(outside) if outside else '_'} = update({', '.join(arguments)})",
+        "        for i in range(m):",
+        # loaded first: measured 10% faster from DRAM than after the parameter
+        *(["            x = c0 * g[i]"] if gradient else []),
+        f"            p[i], {_tuple(outside) if outside else '_'} = update({', '.join(arguments)})",
         *(
-            f"    close_{name}(offset, n, {name}, {where})"
+            f"        close_{name}(start, m, {name}, {', '.join(where)})"
             for name, storage, where in arrays
             if storage.close is not None and name != "g"
         ),
     ]
 
 
+def _prefetch(storage: Storage, where: list[str]) -> Iterator[str]:
+    """Ask for the memory of a later block."""
+    for column, address in zip(storage.columns, where, strict=True):
+        size, per = column.dtype.itemsize, column.per
+        lines = max(1, max(BLOCK, storage.block) // per * size // CACHE_LINE)
+        yield f"prefetch({address} + (start + {AHEAD}) // {per} * {size}, {lines})"
+
+
 def _loop(variant: Variant, formula: Callable[..., Any], *, gradient: bool) -> Compiled:
-    names: dict[str, Any] = {"update": rule_function(formula), "zero": variant.dtype.type(0)}
+    names: dict[str, Any] = {
+        "update": rule_function(formula),
+        "zero": variant.dtype.type(0),
+        "prefetch": prefetch,
+    }
     for name, storage, _ in _arrays(variant, gradient):
         names[f"open_{name}"] = compiled(storage.open)
         if storage.close is not None:
@@ -97,15 +128,15 @@ def _loop(variant: Variant, formula: Callable[..., Any], *, gradient: bool) -> C
     return compiled(_define("tile", source(variant, gradient=gradient), names))
 
 
-def _arrays(variant: Variant, gradient: bool) -> Iterator[tuple[str, Storage, str]]:
+def _arrays(variant: Variant, gradient: bool) -> Iterator[tuple[str, Storage, list[str]]]:
     """Name, storage and addresses of every array in the loop."""
     column = 0
     for name, storage in [("p", variant.parameter), *_slots(variant)]:
         where = [f"a[{column + k}]" for k in range(len(storage.columns))]
         column += len(where)
-        yield name, storage, ", ".join(where)
+        yield name, storage, where
         if name == "p" and gradient:
-            yield "g", variant.gradient, "gradient"
+            yield "g", variant.gradient, ["gradient"]
 
 
 def _slots(variant: Variant) -> Iterator[tuple[str, Storage]]:

@@ -129,6 +129,11 @@ class NAG(Optimizer):
             self._move("back", (located == 0).astype(np.int64))
         return info
 
+    def _assign(self, group: Any, new: Any) -> None:
+        if "momentum" in new:  # it says how far ahead the parameters are
+            self._require_ahead(False, "param_groups: the parameters are ahead; call step() first")
+        super()._assign(group, new)
+
     def state_dict(self) -> dict[str, Any]:
         """`Optimizer.state_dict`; between `lookahead` and `step` a RuntimeError."""
         self._require_ahead(False, "state_dict: the parameters are ahead; call step() first")

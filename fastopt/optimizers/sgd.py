@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastopt.optimizer import Optimizer
+from fastopt.scalar import where
 from fastopt.slots import Slot
 
 
@@ -38,7 +39,7 @@ class SGD(Optimizer):
     Notes
     -----
     Conventions: heavy-ball momentum with lr outside the buffer; coupled decay, before momentum; the first
-    step is not dampened. Same as torch.optim.SGD.
+    step is not dampened (a momentum that is switched on later is, where torch would not). Same as torch.optim.SGD.
 
     References
     ----------
@@ -99,4 +100,5 @@ class SGD(Optimizer):
         (m,) = s
         g = g + l2 * p
         m = mu * m + fresh * g
-        return p - (along_m * m + along_g * g), (m,)
+        along = where(along_g, along_m * m + along_g * g, along_m * m)  # never 0 * inf
+        return p - along, (m,)
