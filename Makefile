@@ -33,7 +33,7 @@ lint: $(call installed,lint)
 	$(BIN)/mypy
 
 docs: $(call installed,docs)
-	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 bench: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core

@@ -7,9 +7,10 @@ from fastopt.buffers import FlatBuffer
 from fastopt.contract import check
 from fastopt.drivers.threads import get_num_threads, set_num_threads
 from fastopt.hyperparameters import Interval
-from fastopt.optimizer import Optimizer, StepInfo
+from fastopt.optimizer import Optimizer
 from fastopt.optimizers import *  # noqa: F403
 from fastopt.slots import Slot
+from fastopt.step_info import StepInfo
 
 __all__ = [
     "FlatBuffer",

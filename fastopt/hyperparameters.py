@@ -89,7 +89,9 @@ def check(
         values = tuple(value)
         if len(values) != len(default):
             _refuse(ValueError, owner, name, value, expected)
-        if any(isinstance(v, int) for v in values):  # as torch: (0, 0.9) is likely to be a slip
+        if any(
+            isinstance(v, int) and not isinstance(v, bool) for v in values
+        ):  # as torch: (0, 0.9) is likely to be a slip
             _refuse(ValueError, owner, name, value, f"floats: {expected}")
         return tuple(_number(owner, name, v, domain) for v in values)
     return _number(owner, name, value, domain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,29 +14,9 @@ from fastopt.declarations import declare
 from fastopt.formula import Formula
 from fastopt.hyperparameters import Group, Value
 from fastopt.state import State
+from fastopt.step_info import StepInfo
 from fastopt.tree import Forest, Structure, check_parameters, is_groups
 from fastopt.workspace import Workspace
-
-
-class StepInfo(NamedTuple):
-    """What `Optimizer.step` tells.
-
-    Attributes
-    ----------
-    skipped : bool
-        Whether nothing was updated because a gradient was not finite.
-    grad_norm : float or None
-        The global L2 norm of the gradients, where the step needed it.
-
-    Examples
-    --------
-    >>> fastopt.SGD(np.ones(3), lr=0.1).step(np.ones(3))
-    StepInfo(skipped=False, grad_norm=None)
-    """
-
-    skipped: bool = False
-    grad_norm: float | None = None
-
 
 _DONE = StepInfo()
 
@@ -137,11 +117,10 @@ class Optimizer(Formula):
         values = self._check({**self._defaults, **own})
         structure = Structure(group["params"])
         leaves = structure.leaves(group["params"], "params")
-        return Group({"params": leaves, **values}, self._assign), structure
+        return Group({"params": tuple(leaves), **values}, self._assign), structure
 
     def _assign(self, group: Group, new: Mapping[str, Any]) -> None:
-        """Change a group's hyperparameters; waits for a step that another thread is taking."""
-        with self._busy:
+        with self._alone("param_groups"):
             self._workspace.assign(group, self._check({**group.hyperparameters(), **new}))
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
@@ -159,7 +138,7 @@ class Optimizer(Formula):
         >>> opt = fastopt.SGD(np.ones(3), lr=0.1)
         >>> opt.add_param_group({"params": np.ones(2), "lr": 0.5})
         >>> opt.step([np.ones(3), np.ones(2)]), opt.param_groups[1]["params"]
-        (StepInfo(skipped=False, grad_norm=None), [array([0.5, 0.5])])
+        (StepInfo(skipped=False, grad_norm=None), (array([0.5, 0.5]),))
         """
         if self._embedded is not None:
             raise RuntimeError("add_param_group: jit_step() has handed out this optimizer's state")

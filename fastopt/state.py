@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ class State(Mapping[int, Mapping[str, Any]]):
             if key not in names:
                 raise KeyError(f"no parameter is called {key!r}; there are {', '.join(names)}")
             key = names.index(key)
-        if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < len(names):
+        if not isinstance(key, Integral) or isinstance(key, bool) or not 0 <= key < len(names):
             raise KeyError(f"no parameter at position {key!r}; there are {len(names)}")
-        return ParameterState(self._workspace, key)
+        return ParameterState(self._workspace, int(key))
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self._workspace.names)))

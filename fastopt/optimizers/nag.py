@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastopt.hyperparameters import DECAY
-from fastopt.optimizer import Optimizer, StepInfo
+from fastopt.optimizer import Optimizer
 from fastopt.slots import Slot
+from fastopt.step_info import StepInfo
 
 
 class NAG(Optimizer):
