@@ -8,17 +8,15 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from fastopt.formula import Formula
 from fastopt.hyperparameters import ANY, DOMAINS, Value, check, fields
 from fastopt.slots import Slot
 from fastopt.storage import Storage
 from fastopt.variant import Rule
-
-if TYPE_CHECKING:
-    from fastopt.optimizer import Optimizer
 
 # The leading fields of every header row, the same for all optimizers.
 _SHARED_FIELDS = [("step", "i8"), ("lr", "f8"), ("weight_decay", "f8"), ("maximize", "?")]
@@ -38,7 +36,7 @@ class Declarations:
         A value of the right kind for each hyperparameter: its default where there is one.
     """
 
-    optimizer: type[Optimizer]
+    optimizer: type[Formula]
     rule: Rule
     kinds: Mapping[str, Value]
 
@@ -87,7 +85,7 @@ class Declarations:
         return checked
 
 
-def declare(optimizer: type[Optimizer], values: Mapping[str, Value]) -> Declarations:
+def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declarations:
     """Read a class whose constructor passed on these hyperparameters."""
     signature = inspect.signature(optimizer.__init__).parameters
     # what has no default is a number

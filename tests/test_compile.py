@@ -264,6 +264,16 @@ def test_digest_covers_what_a_rule_is_made_of():
     assert compile.digest(make(1, one)) != compile.digest(make(1, two))
 
 
+def test_what_is_compiled_ahead_is_what_a_step_calls():
+    opt = fastopt.AdamW([np.ones(3, np.float32), np.ones((2, 2), np.float32)])
+    for driver in (cpu.SERIAL, cpu.PARALLEL):
+        kernel = cpu.step(opt._workspace.variant(0), driver)
+        kernel.compile(cpu.step_signature(opt._workspace.variant(0)))
+        opt._workspace.force_shares(1 if driver == cpu.SERIAL else 2)
+        opt.step([np.ones(3, np.float32), np.ones((2, 2), np.float32)])
+        assert len(kernel.signatures) == 1
+
+
 def test_kernels_are_shared_between_optimizers_of_a_variant():
     a = fastopt.AdamW(np.ones(3))._workspace.variant(0)
     b = fastopt.AdamW([np.ones(5), np.ones((2, 2))], lr=0.5)._workspace.variant(1)
