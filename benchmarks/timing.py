@@ -7,6 +7,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+# Long enough for the threads of what ran before to stop spinning (GNU OpenMP's default in torch), and then for
+# the scheduler to have put this call's threads on cores of their own.
+_PAUSE, _WARM = 0.02, 0.01
+
 Call = Callable[[], object]
 
 
@@ -21,6 +25,7 @@ def interleaved(
     for _ in range(rounds):
         for name, call in calls.items():
             if between is None:
+                _settle(call)
                 start = time.perf_counter()
                 for _ in range(loops):
                     call()
@@ -32,6 +37,13 @@ def interleaved(
                     call()
                     times[name].append(time.perf_counter() - start)
     return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def _settle(call: Call) -> None:
+    time.sleep(_PAUSE)
+    start = time.perf_counter()
+    while time.perf_counter() - start < _WARM:
+        call()
 
 
 def matmul(size: int) -> Call:
