@@ -8,6 +8,8 @@ plainly right there is looked at again in Python, which accepts it, copies it in
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +33,29 @@ ND, FLAGS, DTYPE, NBYTES, ARRAY_TYPE, NONE, DIMS = range(7)
 LOCATED = 0
 
 
+def _struct_is_known() -> bool:
+    """Whether an array's memory says at these offsets what NumPy says of it."""
+    sample = np.zeros((3, 2), np.float32)
+
+    def word(address: int) -> int:
+        return ctypes.c_int64.from_address(address).value
+
+    start = id(sample)
+    return (
+        sys.implementation.name == "cpython"
+        and word(start + AT_TYPE) == id(np.ndarray)
+        and word(start + AT_DATA) == sample.ctypes.data
+        and ctypes.c_int32.from_address(start + AT_ND).value == sample.ndim
+        and word(word(start + AT_DIMS) + 8) == sample.shape[1]
+        and word(start + AT_DTYPE) == id(sample.dtype)
+        and ctypes.c_int32.from_address(start + AT_FLAGS).value & 0x103 == _ALIGNED | _C_CONTIGUOUS
+    )
+
+
+#: The type that compiled code looks for; 0, which nothing has, leaves all gradients to Python.
+_ARRAY_TYPE = id(np.ndarray) if _struct_is_known() else 0
+
+
 def layout(parameters: Sequence[np.ndarray]) -> np.ndarray:
     """A row per parameter: what its gradient's array struct must say."""
     rows = np.zeros(
@@ -38,7 +63,7 @@ def layout(parameters: Sequence[np.ndarray]) -> np.ndarray:
     )
     for row, p in zip(rows, parameters, strict=True):
         order = _C_CONTIGUOUS if p.flags.c_contiguous else _F_CONTIGUOUS
-        row[:DIMS] = p.ndim, order | _ALIGNED, id(p.dtype), p.nbytes, id(np.ndarray), id(None)
+        row[:DIMS] = p.ndim, order | _ALIGNED, id(p.dtype), p.nbytes, _ARRAY_TYPE, id(None)
         row[DIMS : DIMS + p.ndim] = p.shape
     return rows
 

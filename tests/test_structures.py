@@ -436,3 +436,19 @@ def test_different_dtypes_and_variants_in_one_optimizer():
         assert set(opt.state[k]) == set(single[k].state[0])
         for name, value in opt.state[k].items():
             np.testing.assert_array_equal(value, single[k].state[0][name])
+
+
+def test_steps_do_without_the_array_struct(monkeypatch):
+    """Were NumPy's struct another one, Python would look at every gradient."""
+    from fastopt import gradients
+
+    assert id(np.ndarray) == gradients._ARRAY_TYPE
+    results = []
+    for kind in (id(np.ndarray), 0):
+        monkeypatch.setattr(gradients, "_ARRAY_TYPE", kind)
+        p = {"W": np.ones((3, 4), np.float32), "b": np.ones(5)}
+        opt = fastopt.AdamW(p, lr=0.5)
+        for _ in range(3):
+            opt.step({"W": np.full((3, 4), 0.5, np.float32), "b": None})
+        results.append((p["W"].tobytes(), p["b"].tobytes(), opt.state[0]["step"]))
+    assert results[0] == results[1]
