@@ -187,18 +187,22 @@ def continues(cls: type[Optimizer], h: dict[str, Any]) -> None:
 def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """Every hyperparameter, changed, changes a bit of the parameters or slots within 50 steps."""
     arguments = list(inspect.signature(cls.__init__).parameters.values())[2:]
-    values = {
-        a.name: h.get(a.name, a.default)
-        for a in arguments
-        if a.name in h or a.default is not a.empty
-    }
+    defaults = {a.name: a.default for a in arguments if a.default is not a.empty}
+    values = {**defaults, **h}
     changes = [(n, v) for n in values for v in _changed(values[n], cls.choices.get(n, ()))]
-    # alone, and beside each other change: some matter only together (dampening and momentum)
+    # alone, and beside each other change: some matter only together (dampening and momentum); from the values
+    # given and from the defaults: some exclude each other (dampening and nesterov)
+    starts = [values, {**values, **defaults}]
     bases: list[dict[str, Any]] = [{}, *({n: v} for n, v in changes)]
     unmoved = []
     for name, value in changes:
-        alternatives = (_result(cls, {**values, **b}, name, value) for b in bases if name not in b)
-        if not any(different for different in alternatives):
+        alternatives = (
+            _result(cls, {**start, **b}, name, value)
+            for start in starts
+            for b in bases
+            if name not in b
+        )
+        if not any(alternatives):
             unmoved.append(f"{name}={value!r}")
     assert not unmoved, "nothing depends on " + ", ".join(unmoved)
 
