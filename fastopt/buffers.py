@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -64,20 +65,29 @@ class FlatBuffer:
         if not leaves:
             raise ValueError("FlatBuffer: params is empty; expected at least one array")
         flat = aligned_zeros(sum(leaf.size for leaf in leaves), leaves[0].dtype)
-        views, start = [], 0
-        for leaf in leaves:
-            part = flat[start : start + leaf.size]
-            order: Any = "F" if leaf.flags.fnc else "C"
-            views.append(part.reshape(leaf.shape, order=order))
-            start += leaf.size
-            if copy:
-                views[-1][...] = leaf
+        views = _cut(flat, [(leaf.shape, "F" if leaf.flags.fnc else "C") for leaf in leaves])
+        if copy:
+            for view, leaf in zip(views, leaves, strict=True):
+                view[...] = leaf
         return cls(flat, structure.build(views))
 
     def __reduce__(self) -> Any:
-        return _copy, (self.views,)
+        # the array itself goes along, so that an optimizer of it, copied together with it, keeps sharing it
+        structure = Structure(self.views)
+        leaves = structure.leaves(self.views, "views")
+        cuts = [(view.shape, "F" if view.flags.fnc else "C") for view in leaves]
+        return _rebuild, (self.flat, structure, cuts)
 
 
-def _copy(views: Any) -> FlatBuffer:
-    """Put the views of a copied buffer back behind one array."""
-    return FlatBuffer.like(views, copy=True)
+def _rebuild(flat: np.ndarray, structure: Structure, cuts: list[tuple[Any, Any]]) -> FlatBuffer:
+    return FlatBuffer(flat, structure.build(_cut(flat, cuts)))
+
+
+def _cut(flat: np.ndarray, cuts: list[tuple[Any, Any]]) -> list[np.ndarray]:
+    """Views of consecutive parts, by shape and memory order."""
+    views, start = [], 0
+    for shape, order in cuts:
+        end = start + math.prod(shape)
+        views.append(flat[start:end].reshape(shape, order=order))
+        start = end
+    return views

@@ -99,8 +99,8 @@ def _group(
 ) -> dict[str, Any]:
     unknown = set(saved) - set(group) - _IGNORED
     if unknown and strict:
-        raise ValueError(f"load_state_dict: unknown hyperparameters {sorted(unknown)}")
-    new = {n: saved[n] for n in group if n in saved and n != "params"}
+        raise ValueError(f"load_state_dict: unknown hyperparameters {sorted(map(str, unknown))}")
+    new = {n: _plain(saved[n]) for n in group if n in saved and n != "params"}
     try:
         return check({**group.hyperparameters(), **new})
     except TypeError as error:
@@ -119,7 +119,9 @@ def _entry(
     given = {n: v for n, v in saved.items() if v is not None}
     unknown = set(given) - set(declared) - set(w.declared.running) - {"step"}
     if unknown and strict:
-        raise ValueError(f"load_state_dict: state of {name} has unknown entries {sorted(unknown)}")
+        raise ValueError(
+            f"load_state_dict: state of {name} has unknown entries {sorted(map(str, unknown))}"
+        )
     slots = wanted & set(given)
     step = _step(given["step"], name) if "step" in given else int(bool(slots))
     if step and strict and wanted - slots:
@@ -144,10 +146,15 @@ def _entry(
     return entry
 
 
+def _plain(value: Any) -> Any:
+    """A hyperparameter that torch may keep as a tensor."""
+    return value.item() if hasattr(value, "detach") and value.ndim == 0 else value
+
+
 def _array(value: Any) -> np.ndarray:
     try:
         return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
-    except ValueError:  # a ragged list
+    except (TypeError, ValueError):  # a ragged list, a tensor of a dtype that NumPy lacks
         return np.asarray(None)
 
 

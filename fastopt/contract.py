@@ -38,6 +38,10 @@ def check(optimizer: type[Optimizer], **hyperparameters: Any) -> None:
     """
     if not (isinstance(optimizer, type) and issubclass(optimizer, Optimizer)):
         raise TypeError(f"check: {optimizer!r} is no subclass of fastopt.Optimizer")
+    if not __debug__:
+        raise RuntimeError(
+            "check: Python runs with -O, which leaves out the assertions it is made of"
+        )
     values = {**_required(optimizer), **hyperparameters}
     failed: list[str] = []
     for test in CHECKS:
@@ -105,7 +109,6 @@ def compiles_once(cls: type[Optimizer], h: dict[str, Any]) -> None:
     p = np.ones(100, np.float32)
     opt = cls(p, **h)
     _steps(opt, [p], 1)
-    compilations = []
     with event.install_recorder("numba:compile") as recorder:
         opt.param_groups[0]["lr"] *= 0.5
         _steps(opt, [p], 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -124,7 +125,7 @@ class Group(dict[str, Any]):
         self, values: Mapping[str, Any], assign: Callable[[Group, dict[str, Any]], None]
     ) -> None:
         super().__init__(values)
-        self._assign = assign
+        self._assign = weakref.WeakMethod(assign)  # a cycle would keep all slots until collected
 
     def update(self, *args: Any, **values: Any) -> None:
         """Assign several values, all or none."""
@@ -133,7 +134,10 @@ class Group(dict[str, Any]):
             if name == "params" or name not in self:
                 known = ", ".join(key for key in self if key != "params")
                 raise ValueError(f"param_groups: cannot assign {name!r}; assignable are {known}")
-        self._assign(self, new)
+        assign = self._assign()
+        if assign is None:
+            raise RuntimeError("param_groups: the optimizer of this group is gone")
+        assign(self, new)
 
     def hyperparameters(self) -> dict[str, Any]:
         """The values without the arrays."""

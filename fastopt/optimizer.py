@@ -7,8 +7,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from fastopt import checkpoint, embed
 from fastopt.declarations import declare
 from fastopt.formula import Formula
@@ -94,7 +92,7 @@ class Optimizer(Formula):
         w, forest = self._workspace, self._forest
         parsed = [self._parse(group) for group in groups]
         structures = [structure for _, structure in parsed]
-        names = forest.names(structures)
+        names = forest.names(structures, w.names)
         every = [leaf for group, _ in parsed for leaf in group["params"]]
         check_parameters([*w.parameters, *every], [*w.names, *(n for own in names for n in own)])
         for (group, structure), own in zip(parsed, names, strict=True):
@@ -188,14 +186,6 @@ class Optimizer(Formula):
             self._busy.release()
         return _DONE
 
-    def _move(self, name: str, active: np.ndarray | None = None) -> None:
-        """Run one of the class's `moves` over all tensors, or those where `active` is not 0."""
-        self._enter(name)
-        try:
-            self._workspace.move(name, active)
-        finally:
-            self._busy.release()
-
     def _enter(self, what: str) -> None:
         if not self._busy.acquire(blocking=False):
             raise RuntimeError(f"{what}: another thread is using this optimizer")
@@ -245,7 +235,8 @@ class Optimizer(Formula):
             ``{"state": {position: {"step": int, slot: array, ...}}, "param_groups": [...]}``; each group has the
             positions of its parameters under ``"params"`` and their names under ``"param_names"``.
         """
-        return checkpoint.to_dict(self._workspace)
+        with self._alone("state_dict"):
+            return checkpoint.to_dict(self._workspace)
 
     def load_state_dict(self, d: Mapping[str, Any], strict: bool = True) -> None:
         """Take over what `state_dict` gave, of this optimizer or of torch's of the same name.
@@ -305,7 +296,9 @@ class Optimizer(Formula):
         w = self._workspace
         own = {k: v for k, v in self.__dict__.items() if k not in ("_workspace", "_busy")}
         arrays = [w.parameters[m.start : m.stop] for m in w.members]
-        return {**own, "_embedded": None, "_saved": (arrays, checkpoint.to_dict(w))}
+        with self._alone("copy"):
+            saved = checkpoint.to_dict(w)
+        return {**own, "_embedded": None, "_saved": (arrays, saved)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         arrays, saved = state.pop("_saved")

@@ -53,8 +53,9 @@ def aligned_zeros(count: int, dtype: np.dtype[Any]) -> np.ndarray:
         with contextlib.suppress(OSError):
             memory.madvise(mmap.MADV_HUGEPAGE)
         return np.frombuffer(memory, dtype)
-    raw = np.zeros(size + _ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % _ALIGNMENT
+    alignment = _PAGE if size >= 4 * _PAGE else _ALIGNMENT
+    raw = np.zeros(size + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
     return raw[start : start + size].view(dtype)
 
 

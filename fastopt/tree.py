@@ -77,15 +77,22 @@ class Forest:
         self.structures: list[Structure] = []
         self.grouped = False
 
-    def names(self, more: Sequence[Structure]) -> list[list[str]]:
-        """Paths for the leaves of further structures: a group's begin with its number."""
+    def names(self, more: Sequence[Structure], taken: Sequence[str]) -> list[list[str]]:
+        """Paths for the leaves of further structures: a group's begin with its number.
+
+        Where these are taken, as by a list that became the first group, with ``group`` before the number.
+        """
         if not self.grouped:
             return [structure.names for structure in more]
-        first = len(self.structures)
-        return [
-            [str(i)] if structure.single else [f"{i}/{name}" for name in structure.names]
-            for i, structure in enumerate(more, first)
-        ]
+        for prefix in ("", "group"):
+            names = [
+                [f"{prefix}{i}" if s.single else f"{prefix}{i}/{name}" for name in s.names]
+                for i, s in enumerate(more, len(self.structures))
+            ]
+            twice = [name for own in names for name in own if name in taken]
+            if not twice:
+                return names
+        raise ValueError(f"params: two parameters are called {twice[0]!r}; rename a key")
 
     def leaves(self, grads: Any) -> list[Any]:
         """The leaves of gradients structured as the parameters.

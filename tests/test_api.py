@@ -374,6 +374,15 @@ def test_slots_that_are_not_there():
         opt.state[0]["max_exp_avg_sq"]
 
 
+def test_an_added_group_gets_names_of_its_own():
+    opt = fastopt.SGD([np.ones(2), np.ones(3)], lr=0.5, momentum=0.5)
+    opt.add_param_group({"params": np.ones(4)})
+    opt.add_param_group({"params": {"W": np.ones(5)}})
+    names = [name for group in opt.state_dict()["param_groups"] for name in group["param_names"]]
+    assert names == ["0", "1", "group1", "2/W"]
+    assert opt.state["group1"]["momentum_buffer"].size == 4
+
+
 @pytest.mark.parametrize(
     "params",
     [{"a/b": np.ones(2), "a": {"b": np.ones(3)}}, {0: np.ones(4), "0": np.ones(5)}],

@@ -279,3 +279,29 @@ def test_kernels_are_shared_between_optimizers_of_a_variant():
     b = fastopt.AdamW([np.ones(5), np.ones((2, 2))], lr=0.5)._workspace.variant(1)
     assert a == b
     assert cpu.step(a, cpu.SERIAL) is cpu.step(b, cpu.SERIAL)
+
+
+def test_digest_covers_modules_jitted_helpers_and_arrays():
+    import types
+
+    import numba
+
+    def variant_of(constant, factor, table):
+        config = types.ModuleType("config")
+        config.K = constant
+
+        def scale(x):
+            return x * factor
+
+        jitted = numba.njit(scale)
+        space = {"config": config, "scale": jitted, "TABLE": table}
+        exec("def f(h, t):\n    return (scale(h) * config.K * TABLE[2500],)", space)
+        return compile.digest(space["f"])
+
+    table, other = np.zeros(5000), np.zeros(5000)
+    other[2500] = 1
+    base = variant_of(1, 2, table)
+    assert variant_of(1, 2, table.copy()) == base
+    assert (
+        len({base, variant_of(5, 2, table), variant_of(1, 5, table), variant_of(1, 2, other)}) == 4
+    )

@@ -337,3 +337,21 @@ def test_an_optimizer_that_is_dropped_frees_its_memory():
     del opt
     gc.collect()
     assert [r() for r in kept] == [None, None]
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_flat_buffer_and_its_optimizer_stay_together(duplicate):
+    buffer = fastopt.FlatBuffer.like({"W": np.ones((2, 2)), "b": np.ones(1)})
+    twin, opt = duplicate((buffer, fastopt.SGD(buffer.flat, lr=0.5)))
+    opt.step(np.ones(5))
+    np.testing.assert_array_equal(twin.views["W"], [[-0.5, -0.5], [-0.5, -0.5]])
+    assert not buffer.flat.any()
+
+
+def test_a_dropped_optimizer_is_freed_at_once():
+    opt = fastopt.Adam(np.ones(3))
+    group, gone = opt.param_groups[0], weakref.ref(opt)
+    del opt
+    assert gone() is None
+    with pytest.raises(RuntimeError, match="is gone"):
+        group["lr"] = 0.5

@@ -24,6 +24,8 @@ def run(names: list[str], dtypes: list[str]) -> None:
     jobs = list(itertools.product(variants, (cpu.SERIAL, cpu.PARALLEL)))
     for variant, driver in track(jobs, "Compiling", console=console):
         cpu.step(variant, driver).compile(cpu.step_signature(variant))
+        for move, _ in variant.rule.moves:
+            cpu.move(variant, move, driver).compile(cpu.move_signature(variant))
     folder = compile.cache_folder()
     kept = "kept in" if compile.is_writable(folder) else "[red]not kept: cannot write to[/red]"
     console.print(f"{len(jobs)} kernels of {', '.join(names)}, {kept} {folder}", soft_wrap=True)

@@ -9,6 +9,7 @@ name with another digest, so that the folder grows neither from run to run nor f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -104,13 +105,38 @@ def _is_scalar(function: types.FunctionType) -> bool:
 
 
 def _references(function: Any) -> Iterator[tuple[str, Any]]:
-    """The values of the global and enclosing names that a function's code uses."""
+    """The values of the global and enclosing names that a function's code uses, and what it takes from modules."""
     code = function.__code__
-    for name in code.co_names:
-        if name in function.__globals__:
-            yield name, function.__globals__[name]
+    names = list(_names(code))
+    for name in names:
+        value = function.__globals__.get(name)
+        if isinstance(value, types.ModuleType):
+            for attribute in names:
+                taken = vars(value).get(attribute)  # not what a module makes up when it is asked
+                if isinstance(taken, _DATA) or _is_someones(taken):
+                    yield f"{name}.{attribute}", taken
+        elif name in function.__globals__:
+            yield name, value
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        yield name, cell.cell_contents
+        with contextlib.suppress(ValueError):  # an empty cell
+            yield name, cell.cell_contents
+
+
+_DATA = (bool, int, float, complex, str, tuple, np.ndarray, np.generic)
+
+
+def _is_someones(function: Any) -> bool:
+    """Whether it is code of the user's, not of a library whose version is in the digest already."""
+    inner = getattr(function, "py_func", function)
+    package = str(getattr(inner, "__module__", "")).split(".")[0]
+    return isinstance(inner, types.FunctionType) and package not in ("numba", "numpy", "fastopt")
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
 
 
 # ---- the cache ----------------------------------------------------------------------------------
@@ -119,29 +145,36 @@ def _references(function: Any) -> Iterator[tuple[str, Any]]:
 def digest(*parts: Any) -> str:
     """A digest of functions (code, constants, what they call), values and fastopt's own sources."""
     state = hashlib.sha256(_library_digest())
+    seen: set[int] = set()
     for part in parts:
-        for piece in _pieces(part):
+        for piece in _pieces(part, seen):
             state.update(piece)
             state.update(b"\0")
     return state.hexdigest()
 
 
-def _pieces(part: Any) -> Iterator[bytes]:
+def _pieces(part: Any, seen: set[int]) -> Iterator[bytes]:
+    if isinstance(part, Dispatcher):
+        part = part.py_func
+        yield part.__qualname__.encode()  # of a part of fastopt's: holds a digest already
     if isinstance(part, types.FunctionType):
-        yield from _pieces(part.__code__)
+        if id(part) in seen:
+            return
+        seen.add(id(part))
+        yield from _pieces(part.__code__, seen)
         yield repr(part.__defaults__).encode()
         for name, value in _references(part):
             yield name.encode()
-            # a function that calls itself would never end; Numba could not type it anyway
-            if value is not part and not isinstance(value, types.ModuleType):
-                yield from _pieces(value)
-    elif isinstance(part, Dispatcher):
-        yield part.py_func.__qualname__.encode()  # holds a digest already
+            if not isinstance(value, types.ModuleType):
+                yield from _pieces(value, seen)
     elif isinstance(part, types.CodeType):
         yield part.co_code
         yield repr(part.co_names).encode()
         for constant in part.co_consts:
-            yield from _pieces(constant)
+            yield from _pieces(constant, seen)
+    elif isinstance(part, np.ndarray):
+        yield f"{part.dtype.descr} {part.shape} {part.strides}".encode()
+        yield part.tobytes()
     else:
         yield repr(part).encode()
 
@@ -151,7 +184,7 @@ def _library_digest() -> bytes:
     state = hashlib.sha256(f"{fastopt.__version__} {np.__version__} {sys.version}".encode())
     root = Path(fastopt.__file__).parent
     for source in sorted(
-        [root / "scalar.py", *root.glob("drivers/*.py"), *root.glob("storage/*.py")]
+        [*root.glob("*.py"), *root.glob("drivers/*.py"), *root.glob("storage/*.py")]
     ):
         state.update(source.read_bytes())
     return state.digest()
@@ -196,7 +229,14 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc]
 class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
     def __init__(self, name: str, digest: str) -> None:
         self._locator = _Locator(digest)
-        versions = f"{fastopt.__version__}-numba{numba.__version__}-{sys.implementation.cache_tag}"
+        versions = "-".join(
+            [
+                fastopt.__version__,
+                f"numba{numba.__version__}",
+                f"numpy{np.__version__}",
+                str(sys.implementation.cache_tag),
+            ]
+        )
         self.stable_name = f"{name}.{versions}"
         self._filename_base = f"{self.stable_name}.{digest[:16]}"
         self._lineno = 0

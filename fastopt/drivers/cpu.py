@@ -61,6 +61,14 @@ def step_signature(variant: Variant) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+def move_signature(variant: Variant) -> tuple[Any, ...]:
+    """The argument types of `move`."""
+    (_, _, _, gradients, header, tensors, tiles, addresses, coefficients, scratch) = step_signature(
+        variant
+    )
+    return header, gradients, tensors, tiles, addresses, coefficients, scratch
+
+
 @cache
 def move(variant: Variant, name: str, driver: str) -> Compiled:
     """One of the rule's moves, for every tensor whose entry in `active` is not 0."""

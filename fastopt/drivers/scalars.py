@@ -41,7 +41,7 @@ def _sign(x: Any) -> Any:
 
 @_implements("maximum")
 def _maximum(x: Any, y: Any) -> Any:
-    # selects and no library call, so that loops stay SIMD; x + y is NaN when either is
+    # selects and no library call, so that loops stay SIMD
     return lambda x, y: _select(x != x, x, _select(y != y, y, _select(x > y, x, y)))
 
 

@@ -107,12 +107,16 @@ class NAG(Optimizer):
         RuntimeError
             If they are there already.
         """
-        if self._ahead:
-            raise RuntimeError(
-                "lookahead: the parameters are already ahead; call step() with the gradient there"
-            )
-        self._move("lookahead")
-        self._ahead = True
+        self._enter("lookahead")
+        try:
+            if self._ahead:
+                raise RuntimeError(
+                    "lookahead: the parameters are already ahead; call step() with the gradient there"
+                )
+            self._workspace.move("lookahead")
+            self._ahead = True
+        finally:
+            self._busy.release()
 
     def step(self, grads: Any) -> StepInfo:
         """`Optimizer.step`, with gradients taken after `lookahead`.
@@ -122,13 +126,17 @@ class NAG(Optimizer):
         RuntimeError
             Without `lookahead` before it.
         """
-        self._require_ahead(True, "step: call lookahead() first and take the gradient there")
-        info = super().step(grads)
-        self._ahead = False
-        located = self._workspace.gradients
-        if np.count_nonzero(located) < located.size:
-            self._move("back", (located == 0).astype(np.int64))
-        return info
+        w = self._workspace
+        self._enter("step")
+        try:
+            self._require_ahead(True, "step: call lookahead() first and take the gradient there")
+            w.step(self._forest.leaves(grads))
+            self._ahead = False
+            if np.count_nonzero(w.gradients) < w.gradients.size:
+                w.move("back", (w.gradients == 0).astype(np.int64))
+        finally:
+            self._busy.release()
+        return StepInfo()
 
     def _assign(self, group: Any, new: Any) -> None:
         if "momentum" in new:  # it says how far ahead the parameters are
