@@ -109,10 +109,10 @@ class NAG(Optimizer):
         """
         self._enter("lookahead")
         try:
-            if self._ahead:
-                raise RuntimeError(
-                    "lookahead: the parameters are already ahead; call step() with the gradient there"
-                )
+            self._require_ahead(
+                False,
+                "lookahead: the parameters are already ahead; call step() with the gradient there",
+            )
             self._workspace.move("lookahead")
             self._ahead = True
         finally:
