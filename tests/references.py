@@ -7,15 +7,10 @@ and none at its default over the cases of a class) and the slots it must have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
+from case import case, signed
 
 import fastopt
-
-
-def signed(g, maximize):
-    return -g if maximize else g
 
 
 def sgd(
@@ -131,23 +126,6 @@ def adam(
 
 def adamw(p, g, s, t, *, weight_decay=1e-2, **h):
     return adam(p, g, s, t, weight_decay=weight_decay, decoupled_weight_decay=True, **h)
-
-
-@dataclass(frozen=True)
-class Case:
-    cls: type
-    reference: object
-    hyperparameters: dict = field(default_factory=dict)
-    torch: bool = False  # torch.optim has it, with these hyperparameters
-
-    def __str__(self):
-        return (
-            f"{self.cls.__name__}({', '.join(f'{k}={v}' for k, v in self.hyperparameters.items())})"
-        )
-
-
-def case(cls, reference, *, torch=False, **hyperparameters):
-    return Case(cls, reference, hyperparameters, torch)
 
 
 F = fastopt

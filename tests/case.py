@@ -1,0 +1,26 @@
+"""What a test of a formula consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Case:
+    cls: type
+    reference: object
+    hyperparameters: dict = field(default_factory=dict)
+    torch: bool = False  # torch.optim has it, with these hyperparameters
+
+    def __str__(self):
+        return (
+            f"{self.cls.__name__}({', '.join(f'{k}={v}' for k, v in self.hyperparameters.items())})"
+        )
+
+
+def case(cls, reference, *, torch=False, **hyperparameters):
+    return Case(cls, reference, hyperparameters, torch)
+
+
+def signed(g, maximize):
+    return -g if maximize else g
