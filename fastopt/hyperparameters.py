@@ -11,20 +11,25 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from fastopt.schedules import Schedule
+
 
 @dataclass(frozen=True)
 class Interval:
-    """The finite numbers from `low` to `high`; open at the top if `below` is set."""
+    """The finite numbers from `low` to `high`; open at the top if `below` is set; the infinite ones too if `infinite`."""
 
     low: float = -math.inf
     high: float = math.inf
     below: bool = False
+    infinite: bool = False
 
     def __contains__(self, value: float) -> bool:
         fits = self.low <= value < self.high if self.below else self.low <= value <= self.high
-        return fits and math.isfinite(value)
+        return fits and (self.infinite or math.isfinite(value))
 
     def __str__(self) -> str:
+        if self.infinite:
+            return "a number or None"
         if self.high == math.inf:
             return (
                 "a finite number" if self.low == -math.inf else f"a finite number >= {self.low:g}"
@@ -45,7 +50,12 @@ DOMAINS = {
     "eps_root": NONNEGATIVE,
     "weight_decay": NONNEGATIVE,
     "momentum": NONNEGATIVE,
+    "ema_decay": FRACTION,
+    "bounds": Interval(infinite=True),
 }
+
+#: What any optimizer takes besides its own hyperparameters, with values of the right kind.
+OPTIONS = {"ema_decay": 0.999, "bounds": (-math.inf, math.inf)}
 
 Value = Any  # float, bool, a tuple of floats, or a name out of several
 
@@ -62,6 +72,13 @@ def fields(name: str, default: Value) -> list[tuple[str, str]]:
     if isinstance(default, tuple):
         return [(f"{name.removesuffix('s')}{i + 1}", "f8") for i in range(len(default))]
     return [(name, "f8")]
+
+
+def field_names(header: np.dtype[Any], name: str, numbers: tuple[Any, ...]) -> list[str]:
+    """The header fields of a hyperparameter that consists of these numbers."""
+    if name in (header.names or ()):
+        return [name]
+    return [f"{name.removesuffix('s')}{i + 1}" for i in range(len(numbers))]
 
 
 def as_numbers(value: Value, choices: tuple[str, ...]) -> tuple[Any, ...]:
@@ -90,6 +107,10 @@ def check(
         values = tuple(value)
         if len(values) != len(default):
             _refuse(ValueError, owner, name, value, expected)
+        if domain.infinite:  # a pair of bounds: None leaves a side open
+            open_sides = (-math.inf, math.inf)
+            filled = (o if v is None else v for o, v in zip(open_sides, values, strict=True))
+            values = tuple(float(v) if isinstance(v, int) else v for v in filled)
         if any(
             isinstance(v, int) and not isinstance(v, bool) for v in values
         ):  # as torch: (0, 0.9) is likely to be a slip
@@ -98,7 +119,15 @@ def check(
     return _number(owner, name, value, domain)
 
 
-def _number(owner: str, name: str, value: Any, domain: Interval) -> float:
+def _number(owner: str, name: str, value: Any, domain: Interval) -> Any:
+    if isinstance(value, Schedule):
+        if value.low not in domain or value.high not in domain:
+            extent = f"{value!r} with values from {value.low:g} to {value.high:g}"
+            raise ValueError(f"{owner}: {name} is {extent}; expected {domain}")
+        return value
+    if callable(value):
+        number_at(owner, name, value, 0, domain)
+        return value
     scalar = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
     if not (isinstance(value, numbers.Real) or scalar) or isinstance(value, bool | np.bool_):
         _refuse(TypeError, owner, name, value, str(domain))
@@ -109,6 +138,18 @@ def _number(owner: str, name: str, value: Any, domain: Interval) -> float:
     if number not in domain:
         _refuse(ValueError, owner, name, value, str(domain))
     return number
+
+
+def number_at(owner: str, name: str, value: Any, count: int, domain: Interval) -> float:
+    """A number, or what a schedule gives after `count` steps; checked if it is a callable's."""
+    if isinstance(value, Schedule):
+        return value(count)
+    if callable(value):
+        given = value(count)
+        if callable(given):
+            _refuse(TypeError, owner, f"{name}({count})", given, str(domain))
+        return float(_number(owner, f"{name}({count})", given, domain))
+    return float(value)
 
 
 def _refuse(error: type[Exception], owner: str, name: str, value: Any, expected: str) -> NoReturn:
