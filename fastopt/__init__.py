@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from fastopt import optimizers, scalar, smoothing
+from fastopt import optimizers, scalar, schedules, smoothing
 from fastopt.buffers import FlatBuffer
 from fastopt.contract import check
 from fastopt.drivers.threads import get_num_threads, set_num_threads
@@ -22,6 +22,7 @@ __all__ = [
     "get_num_threads",
     "optimizers",
     "scalar",
+    "schedules",
     "set_num_threads",
     "smoothing",
     *optimizers.__all__,
