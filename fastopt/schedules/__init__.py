@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastopt.drivers.schedule import evaluate
+from fastopt.schedules.arguments import entries, name_of
 from fastopt.schedules.joined import join_schedules
 from fastopt.schedules.piecewise import (
     cosine_onecycle_schedule,
@@ -85,10 +86,8 @@ def from_state_dict(d: Mapping[str, Any]) -> Schedule:
     >>> schedules.from_state_dict(schedules.constant_schedule(0.5).state_dict())
     constant_schedule(value=0.5)
     """
-    kinds: dict[Any, type[Schedule]] = {c.__name__: c for c in (Schedule, ReduceLROnPlateau)}
-    if not isinstance(d, Mapping):
-        raise TypeError(f"from_state_dict: got {d!r}; expected a mapping")
-    if d.get("type") not in kinds:
-        expected = ", ".join(map(repr, kinds))
-        raise ValueError(f"from_state_dict: type is {d.get('type')!r}; expected one of {expected}")
-    return kinds[d["type"]]._restore(d)
+    kinds: dict[str, type[Schedule]] = {c.__name__: c for c in (Schedule, ReduceLROnPlateau)}
+    kind = name_of(
+        "from_state_dict", "type", entries("from_state_dict", d, ["type"])["type"], kinds
+    )
+    return kinds[kind]._restore(d)

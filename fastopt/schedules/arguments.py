@@ -59,9 +59,13 @@ def scales(owner: str, value: Any) -> list[tuple[int, float]]:
 
 def entries(owner: str, d: Any, names: Iterable[str]) -> dict[str, Any]:
     """These entries of a state dict."""
+    if not isinstance(d, Mapping):
+        raise TypeError(f"{owner}: the state is {d!r}; expected a mapping")
     missing = [name for name in names if name not in d]
     if missing:
-        raise ValueError(f"{owner}: the state has no {', '.join(missing)}; found {', '.join(d)}")
+        raise ValueError(
+            f"{owner}: the state has no {', '.join(missing)}; found {', '.join(map(str, d))}"
+        )
     return {name: d[name] for name in names}
 
 

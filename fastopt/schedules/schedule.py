@@ -61,7 +61,10 @@ class Schedule:
     """
 
     def __init__(self, segments: Any, call: str | None = None) -> None:
-        table = np.array(segments, np.float64, order="C")
+        try:
+            table = np.array(segments, np.float64, order="C")
+        except (TypeError, ValueError):
+            raise ValueError(f"segments is {segments!r}; expected an array of numbers") from None
         _check(table)
         table.flags.writeable = False
         self._segments = table
