@@ -41,7 +41,9 @@ def renew(variant: Variant) -> Compiled:
         lines += [] if name in rule.shared else ["    if every:"]
         indent = "    " if name in rule.shared else "        "
         lines += [f"{indent}h[{name!r}] = new[{i}]"]
-    return compiled(generated("renew", lines, {"renewed": rule_function(rule.advance, rule.header)}))
+    return compiled(
+        generated("renew", lines, {"renewed": rule_function(rule.advance, rule.header)})
+    )
 
 
 @cache
