@@ -19,7 +19,10 @@ from fastopt.storage import Storage
 from fastopt.variant import Rule
 
 # The leading fields of every header row, the same for all optimizers.
-_SHARED_FIELDS = [("step", "i8"), ("lr", "f8"), ("weight_decay", "f8"), ("maximize", "?")]
+# machine_eps: of the parameter's dtype, for rules whose default epsilon it is.
+_SHARED_FIELDS = [
+    ("step", "i8"), ("lr", "f8"), ("weight_decay", "f8"), ("maximize", "?"), ("machine_eps", "f8"),
+]  # fmt: skip
 
 
 @dataclass
@@ -112,7 +115,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
 
 def _refuse_reserved(optimizer: type, kinds: Mapping[str, Value]) -> None:
     declared = [*kinds, *getattr(optimizer, "slots", ()), *getattr(optimizer, "running", ())]
-    for name in ("step", "params", "param_names"):
+    for name in ("step", "machine_eps", "params", "param_names"):
         if name in declared:
             raise TypeError(f"{optimizer.__name__}: {name!r} is reserved; give it another name")
 

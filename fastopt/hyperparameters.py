@@ -47,7 +47,9 @@ DOMAINS = {
     "momentum": NONNEGATIVE,
 }
 
-Value = Any  # float, bool, a tuple of floats, or a name out of several
+Value = (
+    Any  # float, bool, a tuple of floats, or a name out of several; None where that is the default
+)
 
 
 def fields(name: str, default: Value) -> list[tuple[str, str]]:
@@ -65,10 +67,11 @@ def fields(name: str, default: Value) -> list[tuple[str, str]]:
 
 
 def as_numbers(value: Value, choices: tuple[str, ...]) -> tuple[Any, ...]:
-    """A hyperparameter's value as its header fields hold it."""
+    """A hyperparameter's value as its header fields hold it: None is NaN there."""
     if isinstance(value, str):
         return (choices.index(value),)
-    return value if isinstance(value, tuple) else (value,)
+    values = value if isinstance(value, tuple) else (value,)
+    return tuple(math.nan if v is None else v for v in values)
 
 
 def check(
@@ -94,20 +97,25 @@ def check(
             isinstance(v, int) and not isinstance(v, bool) for v in values
         ):  # as torch: (0, 0.9) is likely to be a slip
             _refuse(ValueError, owner, name, value, f"floats: {expected}")
-        return tuple(_number(owner, name, v, domain) for v in values)
-    return _number(owner, name, value, domain)
+        return tuple(
+            _number(owner, name, v, kind, domain) for v, kind in zip(values, default, strict=True)
+        )
+    return _number(owner, name, value, default, domain)
 
 
-def _number(owner: str, name: str, value: Any, domain: Interval) -> float:
+def _number(owner: str, name: str, value: Any, default: Value, domain: Interval) -> float | None:
+    if value is None and default is None:
+        return None
+    expected = f"None or {domain}" if default is None else str(domain)
     scalar = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
     if not (isinstance(value, numbers.Real) or scalar) or isinstance(value, bool | np.bool_):
-        _refuse(TypeError, owner, name, value, str(domain))
+        _refuse(TypeError, owner, name, value, expected)
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if number not in domain:
-        _refuse(ValueError, owner, name, value, str(domain))
+        _refuse(ValueError, owner, name, value, expected)
     return number
 
 
