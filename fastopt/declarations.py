@@ -28,8 +28,9 @@ from fastopt.storage import Storage
 from fastopt.variant import Rule
 
 # The leading fields of every header row, the same for all optimizers.
+# machine_eps: of the parameter's dtype, for rules whose default epsilon it is.
 _SHARED_FIELDS = [
-    ("step", "i8"), ("lr", "f8"), ("weight_decay", "f8"), ("maximize", "?"),
+    ("step", "i8"), ("lr", "f8"), ("weight_decay", "f8"), ("maximize", "?"), ("machine_eps", "f8"),
     ("size", "i8"), ("rows", "i8"), ("columns", "i8"),
 ]  # fmt: skip
 
@@ -157,17 +158,10 @@ def _refuse_reserved(optimizer: type[Formula], kinds: Mapping[str, Value]) -> No
     results = [name for measure in optimizer.measures for name in measure.results]
     own = [name for name in kinds if name not in OPTIONS]
     declared = [*own, *optimizer.slots, *optimizer.running, *results]
-    taken = (
-        "step",
-        "params",
-        "param_names",
-        "size",
-        "rows",
-        "columns",
-        AVERAGE,
-        *OPTIONS,
-        "schedules",
-    )
+    taken = [
+        "step", "machine_eps", "size", "rows", "columns", "params", "param_names", "schedules",
+        AVERAGE, *OPTIONS,
+    ]  # fmt: skip
     for name in taken:
         if name in declared:
             raise TypeError(f"{optimizer.__name__}: {name!r} is reserved; give it another name")

@@ -57,7 +57,8 @@ DOMAINS = {
 #: What any optimizer takes besides its own hyperparameters, with values of the right kind.
 OPTIONS = {"ema_decay": 0.999, "bounds": (-math.inf, math.inf)}
 
-Value = Any  # float, bool, a tuple of floats, or a name out of several
+# A float, bool, tuple of floats, or a name out of several; None where that is the default; schedules of floats.
+Value = Any
 
 
 def fields(name: str, default: Value) -> list[tuple[str, str]]:
@@ -82,10 +83,11 @@ def field_names(header: np.dtype[Any], name: str, numbers: tuple[Any, ...]) -> l
 
 
 def as_numbers(value: Value, choices: tuple[str, ...]) -> tuple[Any, ...]:
-    """A hyperparameter's value as its header fields hold it."""
+    """A hyperparameter's value as its header fields hold it: None is NaN there."""
     if isinstance(value, str):
         return (choices.index(value),)
-    return value if isinstance(value, tuple) else (value,)
+    values = value if isinstance(value, tuple) else (value,)
+    return tuple(math.nan if v is None else v for v in values)
 
 
 def check(
@@ -115,41 +117,52 @@ def check(
             isinstance(v, int) and not isinstance(v, bool) for v in values
         ):  # as torch: (0, 0.9) is likely to be a slip
             _refuse(ValueError, owner, name, value, f"floats: {expected}")
-        return tuple(_number(owner, name, v, domain) for v in values)
-    return _number(owner, name, value, domain)
+        return tuple(
+            _number(owner, name, v, kind, domain) for v, kind in zip(values, default, strict=True)
+        )
+    return _number(owner, name, value, default, domain)
 
 
-def _number(owner: str, name: str, value: Any, domain: Interval) -> Any:
+def _number(owner: str, name: str, value: Any, default: Value, domain: Interval) -> Any:
+    if value is None and default is None:
+        return None
     if isinstance(value, Schedule):
-        if value.low not in domain or value.high not in domain:
-            extent = f"{value!r} with values from {value.low:g} to {value.high:g}"
-            raise ValueError(f"{owner}: {name} is {extent}; expected {domain}")
+        _check_extent(owner, name, value, domain)
         return value
     if callable(value):
         number_at(owner, name, value, 0, domain)
         return value
+    expected = f"None or {domain}" if default is None else str(domain)
     scalar = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
     if not (isinstance(value, numbers.Real) or scalar) or isinstance(value, bool | np.bool_):
-        _refuse(TypeError, owner, name, value, str(domain))
+        _refuse(TypeError, owner, name, value, expected)
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if number not in domain:
-        _refuse(ValueError, owner, name, value, str(domain))
+        _refuse(ValueError, owner, name, value, expected)
     return number
 
 
-def number_at(owner: str, name: str, value: Any, count: int, domain: Interval) -> float:
+def _check_extent(owner: str, name: str, schedule: Schedule, domain: Interval) -> None:
+    """All that a schedule can ever be; it may grow without end where the domain has none."""
+    high = min(schedule.high, np.finfo(float).max) if domain.high == math.inf else schedule.high
+    if schedule.low not in domain or high not in domain:
+        extent = f"{schedule!r} with values from {schedule.low:g} to {schedule.high:g}"
+        raise ValueError(f"{owner}: {name} is {extent}; expected {domain}")
+
+
+def number_at(owner: str, name: str, value: Any, count: int, domain: Interval) -> float | None:
     """A number, or what a schedule gives after `count` steps; checked if it is a callable's."""
+    if value is None or isinstance(value, float):
+        return value
     if isinstance(value, Schedule):
-        return value(count)
-    if callable(value):
-        given = value(count)
-        if callable(given):
-            _refuse(TypeError, owner, f"{name}({count})", given, str(domain))
-        return float(_number(owner, f"{name}({count})", given, domain))
-    return float(value)
+        return float(value(count))
+    given = value(count)
+    if callable(given):
+        _refuse(TypeError, owner, f"{name}({count})", given, str(domain))
+    return float(_number(owner, f"{name}({count})", given, 0.0, domain))
 
 
 def _refuse(error: type[Exception], owner: str, name: str, value: Any, expected: str) -> NoReturn:

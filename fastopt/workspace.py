@@ -54,6 +54,7 @@ class Workspace:
     def add(self, group: Group, parameters: Sequence[np.ndarray], names: Sequence[str]) -> None:
         """Take in a group's parameters (checked before); `arrange` must follow."""
         rows = np.zeros(len(parameters), self.declared.rule.header)
+        rows["machine_eps"] = [np.finfo(p.dtype).eps for p in parameters]
         for name, value in self.declared.running.items():
             rows[name] = value
             if name in self.declared.rule.shared and len(self.header):

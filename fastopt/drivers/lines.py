@@ -35,7 +35,6 @@ from fastopt.strips import (
     TENSOR,
     WIDTH,
 )  # fmt: skip
-from fastopt.table import TENSOR
 from fastopt.variant import (
     BEFORE_STEP,
     BLOCK,

@@ -1,23 +1,37 @@
 """One file per optimizer: the only place where formulas are."""
 
 from fastopt.optimizers.adadelta import Adadelta
+from fastopt.optimizers.adafactor import Adafactor
 from fastopt.optimizers.adagrad import Adagrad
 from fastopt.optimizers.adam import Adam
 from fastopt.optimizers.adamw import AdamW
+from fastopt.optimizers.cautious_adamw import CautiousAdamW
+from fastopt.optimizers.lamb import LAMB
+from fastopt.optimizers.lars import LARS
 from fastopt.optimizers.momentum import Momentum
 from fastopt.optimizers.nag import NAG
 from fastopt.optimizers.normalized_gd import NormalizedGD
+from fastopt.optimizers.novograd import NovoGrad
+from fastopt.optimizers.prodigy import Prodigy
 from fastopt.optimizers.rmsprop import RMSprop
 from fastopt.optimizers.sgd import SGD
+from fastopt.optimizers.sm3 import SM3
 
 __all__ = [
+    "LAMB",
+    "LARS",
     "NAG",
     "SGD",
+    "SM3",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
+    "CautiousAdamW",
     "Momentum",
     "NormalizedGD",
+    "NovoGrad",
+    "Prodigy",
     "RMSprop",
 ]
