@@ -64,11 +64,26 @@ class Stateful(Formula):
         structures = [structure for _, structure in parsed]
         names = forest.names(structures, w.names)
         every = [leaf for group, _ in parsed for leaf in group["params"]]
-        check_parameters([*w.parameters, *every], [*w.names, *(n for own in names for n in own)])
+        flat = [n for own in names for n in own]
+        check_parameters([*w.parameters, *every], [*w.names, *flat])
+        self._check_supported(every, flat)
         for (group, structure), own in zip(parsed, names, strict=True):
             w.add(group, group["params"], own)
             forest.structures.append(structure)
         w.arrange()
+
+    def _check_supported(self, parameters: Sequence[Any], names: Sequence[str]) -> None:
+        lines = any(slot.of_lines for slot in self.slots.values())
+        for p, name in zip(parameters, names, strict=True):
+            if p.dtype.kind == "c" and "complex" not in self.supports:
+                raise TypeError(
+                    f"parameter {name} has dtype {p.dtype}; {type(self).__name__} takes real numbers only"
+                )
+            if lines and p.ndim > 2 and not p.flags.c_contiguous:
+                raise ValueError(
+                    f"parameter {name} has {p.ndim} dimensions in Fortran order; {type(self).__name__} takes "
+                    "more than two in C order only"
+                )
 
     def _parse(self, group: Any) -> tuple[Group, Structure]:
         if not isinstance(group, Mapping) or "params" not in group:

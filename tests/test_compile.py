@@ -79,7 +79,8 @@ def innermost_loop(assembly, dtype):
 
 def test_the_generated_loop_is_readable():
     opt = fastopt.AdamW(np.ones(1, np.float32))
-    text = "\n".join(tile.source(opt._workspace.variant(0)))
+    variant = opt._workspace.variant(0)
+    text = "\n".join(tile.source(variant, tile.update(variant)))
     assert "p[i], (s0[i], s1[i], _) = update(" in text
     assert "for i in range(m):" in text
 

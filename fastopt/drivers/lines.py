@@ -54,7 +54,9 @@ def measure(variant: Variant, stage: int) -> Compiled:
     chosen = variant.rule.measures[stage]
     count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
     loop = compiled(
-        generated("strip", _source(variant, stage, count), tile.names(variant, chosen.function))
+        generated(
+            "strip", _source(variant, stage, count), tile.names(variant, _body(variant, stage))
+        )
     )
     reduce = add if chosen.reduce == "sum" else largest
 
@@ -97,11 +99,14 @@ def measure(variant: Variant, stage: int) -> Compiled:
     return compiled(measure)
 
 
+def _body(variant: Variant, stage: int) -> tile.Body:
+    return tile.Body("measure", variant.rule.measures[stage].function, [], frozenset())
+
+
 def _source(variant: Variant, stage: int, count: int) -> list[str]:
     """One row of a strip."""
     numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
     used = [*range(2), *numbers]
-    body = tile.Body(variant.rule.measures[stage].function, [], frozenset())
     plus = variant.rule.measures[stage].reduce == "sum"
     added = []
     for k in range(count):
@@ -109,14 +114,14 @@ def _source(variant: Variant, stage: int, count: int) -> list[str]:
             new = f"{target}[i] + v{k}" if plus else f"maximum({target}[i], v{k})"
             added.append(f"{target}[i] = {new}")
     inside = [
-        *tile.opened(variant, body, BEFORE_STEP),
+        *tile.opened(variant, _body(variant, stage), BEFORE_STEP),
         *(
             f"columns{k} = sums[{count + k}, column - first : column - first + m]"
             for k in range(count)
         ),
         "for i in range(m):",
         *(f"    {line}" for line in tile.gradient_lines(variant)),
-        f"    {tuple_of([f'v{k}' for k in range(count)])} = function({tile.arguments(variant)})",
+        f"    {tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})",
         *(f"    {line}" for line in added),
     ]
     return [

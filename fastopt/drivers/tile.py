@@ -15,7 +15,7 @@ plain loop is what LLVM vectorises. `source` shows it; for AdamW in float32 it r
             s1 = open_s1(start, m, scratch[3], a[2])
             for i in range(m):
                 x = c0 * g[i]
-                p[i], (s0[i], s1[i], _) = function((c5, ...), p[i], x, (s0[i], s1[i], zero))
+                p[i], (s0[i], s1[i], _) = update((c5, ...), p[i], x, (s0[i], s1[i], zero))
 
 Options add their lines where they are asked for. A slot with a number per row or column makes the blocks end
 at the matrix's rows, so that its number is either the same for a block or lies beside the elements.
@@ -64,8 +64,8 @@ class Body(NamedTuple):
 
     Attributes
     ----------
-    function : callable
-        The rule's function that it calls.
+    name, function : str, callable
+        The rule's function that it calls, and what the text calls it.
     lines : list of str
         The text inside the loop; ``x`` is the gradient as the rule sees it.
     touched : frozenset of str
@@ -78,6 +78,7 @@ class Body(NamedTuple):
         Rows of `sums` that are added to, an entry per element of a block.
     """
 
+    name: str
     function: Callable[..., Any]
     lines: list[str]
     touched: frozenset[str]
@@ -88,13 +89,13 @@ class Body(NamedTuple):
 
 def loop(variant: Variant, body: Body) -> Compiled:
     """``tile(c, a, offset, n, gradient, out, scratch, sums)``: the body over n elements."""
-    return compiled(generated("tile", source(variant, body), names(variant, body.function)))
+    return compiled(generated("tile", source(variant, body), names(variant, body)))
 
 
-def names(variant: Variant, function: Callable[..., Any]) -> dict[str, Any]:
+def names(variant: Variant, body: Body) -> dict[str, Any]:
     """What the text of a loop refers to."""
     found: dict[str, Any] = {
-        "function": rule_function(function),
+        body.name: rule_function(body.function),
         "zero": variant.dtype.type(0),
         "prefetch": prefetch,
         "clamp": clamp,
@@ -120,7 +121,7 @@ def update(variant: Variant) -> Body:
         if storage is not None and over == ELEMENT and PROPOSE not in options
     }
     slots = tuple_of([kept.get(f"s{i}", "_") for i in range(len(variant.slots))])
-    call = f"{slots if variant.slots else '_'} = function({arguments(variant)})"
+    call = f"{slots if variant.slots else '_'} = update({arguments(variant)})"
     after = []
     if variant.bounded:
         after.append(f"q = clamp(q, c{LOW}, c{HIGH})")
@@ -141,6 +142,7 @@ def update(variant: Variant) -> Body:
     touched = {p.name for p in variant.parts} | {"g"} | written
     touched -= {"e"} if PROPOSE in options else set()
     return Body(
+        "update",
         variant.rule.update, lines, frozenset(touched), closed=frozenset(written),
         sums=2 if MONITOR in options else 0,
     )  # fmt: skip
@@ -152,9 +154,11 @@ def move(variant: Variant, name: str) -> Body:
         f"s{i}[i]" if storage is not None and over == ELEMENT else "_"
         for i, (storage, over) in enumerate(zip(variant.slots, variant.over, strict=True))
     ]
-    line = f"p[i], {tuple_of(slots) if slots else '_'} = function({arguments(variant, gradient=False)})"
+    line = f"p[i], {tuple_of(slots) if slots else '_'} = move({arguments(variant, gradient=False)})"
     written = frozenset(p.name for p in variant.parts if p.over == ELEMENT) - {"e"}
-    return Body(dict(variant.rule.moves)[name], [line], written, gradient=False, closed=written)
+    return Body(
+        "move", dict(variant.rule.moves)[name], [line], written, gradient=False, closed=written
+    )
 
 
 def measure(variant: Variant, stage: int) -> Body:
@@ -162,11 +166,11 @@ def measure(variant: Variant, stage: int) -> Body:
     chosen = variant.rule.measures[stage]
     count = len(chosen.results)
     numbers = [f"v{k}" for k in range(count)]
-    lines = [*gradient_lines(variant), f"{tuple_of(numbers)} = function({arguments(variant)})"]
+    lines = [*gradient_lines(variant), f"{tuple_of(numbers)} = measure({arguments(variant)})"]
     for k in range(count):
         new = f"sums{k}[i] + v{k}" if chosen.reduce == "sum" else f"maximum(sums{k}[i], v{k})"
         lines.append(f"sums{k}[i] = {new}")
-    return Body(chosen.function, lines, variant.reads(stage), sums=count)
+    return Body("measure", chosen.function, lines, variant.reads(stage), sums=count)
 
 
 def gradient_lines(variant: Variant) -> list[str]:
@@ -210,7 +214,7 @@ def source(variant: Variant, body: Body) -> list[str]:
             f"    height, width, start = {height}, {width}, offset",
             "    while start < offset + n:",
             "        row = start // width",
-            "        column = start - row * width",
+            "        column, matrix = start - row * width, row // height",
             f"        m = min({block}, offset + n - start, width - column)",
         ]
     inside = [
@@ -261,7 +265,7 @@ def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
             if part.over == MEMORY_ROW:
                 yield f"{part.name} = carray(pointer({at} + row * {size}, element), 1)[0]"
             else:
-                place = f"{at} + (row // height * width + column) * {size}"
+                place = f"{at} + (matrix * width + column) * {size}"
                 yield f"{part.name} = carray(pointer({place}, element), m)"
 
 
