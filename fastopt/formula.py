@@ -85,7 +85,7 @@ class Formula:
         """
         raise NotImplementedError("an optimizer must define update(c, p, g, s)")
 
-    advance: ClassVar[Callable[[Any, Any], tuple[Any, ...]] | None] = None
+    advance: ClassVar[Any] = None  # advance(h, t) -> new values of the running fields
 
     @classmethod
     def validate(cls, hyperparameters: Mapping[str, Value]) -> None:

@@ -129,10 +129,15 @@ def _number(owner: str, name: str, value: Any, default: Value, domain: Interval)
     if isinstance(value, Schedule):
         _check_extent(owner, name, value, domain)
         return value
-    if callable(value):
-        number_at(owner, name, value, 0, domain)
-        return value
     expected = f"None or {domain}" if default is None else str(domain)
+    if callable(value):
+        try:
+            number_at(owner, name, value, 0, domain)
+        except Exception as error:
+            wanted = f"{expected}, or a callable that gives one for the number of steps taken"
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(f"{owner}: {name} is {value!r}; expected {wanted} ({error})") from error
+        return value
     scalar = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
     if not (isinstance(value, numbers.Real) or scalar) or isinstance(value, bool | np.bool_):
         _refuse(TypeError, owner, name, value, expected)

@@ -56,9 +56,6 @@ class Scheduled:
             for field, v in zip(field_names(header, name, values), values, strict=True):
                 yield name, header.fields[field][1] // 8, v  # type: ignore[index]
 
-    def __bool__(self) -> bool:
-        return bool(len(self.plan) or self._callables)
-
     def call(self, count: int) -> None:
         """Put what the Python callables give into the header rows, all or none."""
         owner = self._declared.optimizer.__name__

@@ -43,11 +43,14 @@ BAD_PARAMETERS = {
     "misaligned": (misaligned, ValueError, "not aligned"),
     "foreign byte order": (lambda: np.ones(3, ">f8"), ValueError, "byte order.*>f8"),
     "foreign float32": (lambda: np.ones(3, ">f4"), ValueError, "byte order.*>f4"),
-    "float16": (lambda: np.ones(3, np.float16), TypeError, "dtype float16.*float32 or float64"),
+    "float16": (
+        lambda: np.ones(3, np.float16),
+        TypeError,
+        "dtype float16.*float32, float64, complex64 or",
+    ),
     "int": (lambda: np.ones(3, np.int64), TypeError, "dtype int64"),
     "bool": (lambda: np.ones(3, bool), TypeError, "dtype bool"),
-    "complex64": (lambda: np.ones(3, np.complex64), TypeError, "dtype complex64"),
-    "complex128": (lambda: np.ones(3, np.complex128), TypeError, "dtype complex128"),
+    "complex256": (lambda: np.ones(3, np.clongdouble), TypeError, "dtype complex256"),
     "object": (lambda: np.array([np.ones(2), np.ones(3)], dtype=object), TypeError, "dtype object"),
     "text": (lambda: np.array(["1.0"]), TypeError, "dtype <U3"),
     "text of any length": (
