@@ -14,28 +14,41 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Interval:
-    """The finite numbers from `low` to `high`; open at the top if `below` is set."""
+    """The finite numbers from `low` to `high`.
+
+    Parameters
+    ----------
+    low, high : float
+        The ends.
+    below, above : bool
+        Whether values must be below `high`, above `low`: whether that end is open.
+    floats : bool
+        Whether a whole number in a tuple must be written as a float.
+    """
 
     low: float = -math.inf
     high: float = math.inf
     below: bool = False
+    above: bool = False
+    floats: bool = False
 
     def __contains__(self, value: float) -> bool:
-        fits = self.low <= value < self.high if self.below else self.low <= value <= self.high
-        return fits and math.isfinite(value)
+        fits = self.low <= value <= self.high and math.isfinite(value)
+        return fits and not (self.above and value == self.low or self.below and value == self.high)
 
     def __str__(self) -> str:
         if self.high == math.inf:
-            return (
-                "a finite number" if self.low == -math.inf else f"a finite number >= {self.low:g}"
-            )
-        return f"a number in [{self.low:g}, {self.high:g}{')' if self.below else ']'}"
+            end = f" {'>' if self.above else '>='} {self.low:g}" if self.low > -math.inf else ""
+            return f"a finite number{end}"
+        return f"a number in {'[('[self.above]}{self.low:g}, {self.high:g}{'])'[self.below]}"
 
 
 ANY = Interval()
 NONNEGATIVE = Interval(0)
 FRACTION = Interval(0, 1)
 DECAY = Interval(0, 1, below=True)
+
+Domain = Interval | tuple[Interval, ...]  # a tuple: one for each value of a hyperparameter
 
 #: What the customary names mean wherever a class does not say otherwise.
 DOMAINS = {
@@ -72,7 +85,7 @@ def as_numbers(value: Value, choices: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 def check(
-    owner: str, name: str, value: Any, default: Value, domain: Interval, choices: tuple[str, ...]
+    owner: str, name: str, value: Any, default: Value, domain: Domain, choices: tuple[str, ...]
 ) -> Value:
     """The value in its plain Python type, or an error that says what would be right."""
     if isinstance(default, bool):
@@ -84,17 +97,19 @@ def check(
             _refuse(ValueError, owner, name, value, "one of " + ", ".join(map(repr, choices)))
         return str(value)
     if isinstance(default, tuple):
-        expected = f"{len(default)} values, each {domain}"
+        domains = domain if isinstance(domain, tuple) else (domain,) * len(default)
+        each = f", each {domain}" if domain is not domains else ": " + ", ".join(map(str, domains))
+        expected = f"{len(default)} values{each}"
         if isinstance(value, str) or not isinstance(value, Iterable):
             _refuse(TypeError, owner, name, value, expected)
         values = tuple(value)
         if len(values) != len(default):
             _refuse(ValueError, owner, name, value, expected)
-        if any(
-            isinstance(v, int) and not isinstance(v, bool) for v in values
-        ):  # as torch: (0, 0.9) is likely to be a slip
-            _refuse(ValueError, owner, name, value, f"floats: {expected}")
-        return tuple(_number(owner, name, v, domain) for v in values)
+        for v, d in zip(values, domains, strict=True):
+            if d.floats and isinstance(v, int) and not isinstance(v, bool):
+                _refuse(ValueError, owner, name, value, f"floats: {expected}")
+        return tuple(_number(owner, name, v, d) for v, d in zip(values, domains, strict=True))
+    assert isinstance(domain, Interval)
     return _number(owner, name, value, domain)
 
 

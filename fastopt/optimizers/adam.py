@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastopt.hyperparameters import Interval
 from fastopt.optimizer import Optimizer
 from fastopt.scalar import maximum, power, sqrt
 from fastopt.slots import Slot
@@ -68,6 +69,7 @@ class Adam(Optimizer):
         "exp_avg_sq": Slot(),
         "max_exp_avg_sq": Slot(when="amsgrad"),
     }
+    domains = {"betas": Interval(0, 1, below=True, floats=True)}  # as torch: an int is likely a slip
 
     def __init__(
         self,
