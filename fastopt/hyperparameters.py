@@ -33,8 +33,8 @@ class Interval:
     floats: bool = False
 
     def __contains__(self, value: float) -> bool:
-        fits = self.low <= value <= self.high and math.isfinite(value)
-        return fits and not (self.above and value == self.low or self.below and value == self.high)
+        excluded = (self.above and value == self.low) or (self.below and value == self.high)
+        return math.isfinite(value) and self.low <= value <= self.high and not excluded
 
     def __str__(self) -> str:
         if self.high == math.inf:

@@ -8,6 +8,7 @@ from fastopt.optimizers.momentum import Momentum
 from fastopt.optimizers.nag import NAG
 from fastopt.optimizers.normalized_gd import NormalizedGD
 from fastopt.optimizers.rmsprop import RMSprop
+from fastopt.optimizers.rprop import Rprop
 from fastopt.optimizers.sgd import SGD
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "Momentum",
     "NormalizedGD",
     "RMSprop",
+    "Rprop",
 ]

@@ -69,7 +69,8 @@ class Adam(Optimizer):
         "exp_avg_sq": Slot(),
         "max_exp_avg_sq": Slot(when="amsgrad"),
     }
-    domains = {"betas": Interval(0, 1, below=True, floats=True)}  # as torch: an int is likely a slip
+    # as torch, which takes betas=(0, 0.9) for a slip
+    domains = {"betas": Interval(0, 1, below=True, floats=True)}
 
     def __init__(
         self,
