@@ -4,6 +4,7 @@ from fastopt.optimizers.adadelta import Adadelta
 from fastopt.optimizers.adagrad import Adagrad
 from fastopt.optimizers.adam import Adam
 from fastopt.optimizers.adamw import AdamW
+from fastopt.optimizers.asgd import ASGD
 from fastopt.optimizers.momentum import Momentum
 from fastopt.optimizers.nag import NAG
 from fastopt.optimizers.normalized_gd import NormalizedGD
@@ -12,6 +13,7 @@ from fastopt.optimizers.rprop import Rprop
 from fastopt.optimizers.sgd import SGD
 
 __all__ = [
+    "ASGD",
     "NAG",
     "SGD",
     "Adadelta",
