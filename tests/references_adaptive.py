@@ -32,10 +32,35 @@ def asgd(p, g, s, t, *, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0.
     return p
 
 
+def nadam(
+    p, g, s, t, *, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3,
+    decoupled_weight_decay=False, maximize=False,
+):  # fmt: skip
+    beta1, beta2 = betas
+    g = signed(g, maximize)
+    if decoupled_weight_decay:
+        p = p * (1 - lr * weight_decay)
+    else:
+        g = g + weight_decay * p
+    m = s.setdefault("exp_avg", np.zeros_like(p))
+    v = s.setdefault("exp_avg_sq", np.zeros_like(p))
+    product = s.setdefault("mu_product", np.array(1.0))
+    mu, mu_next = (beta1 * (1 - 0.5 * 0.96 ** (k * momentum_decay)) for k in (t, t + 1))
+    product *= mu
+    m[...] = beta1 * m + (1 - beta1) * g
+    v[...] = beta2 * v + (1 - beta2) * g**2
+    m_hat = mu_next / float(1 - product * mu_next) * m + (1 - mu) / float(1 - product) * g
+    return p - lr * m_hat / (np.sqrt(v / (1 - beta2**t)) + eps)
+
+
 F = fastopt
 CASES = [
     case(F.Rprop, rprop, torch=True, lr=0.013, etas=(0.6, 1.3), step_sizes=(1e-3, 0.2)),
     case(F.Rprop, rprop, torch=True, lr=0.17, etas=(0.3, 1.05), step_sizes=(1e-3, 0.2), maximize=True),
     case(F.ASGD, asgd, torch=True, lr=0.13, lambd=0.02, alpha=0.6, t0=400, weight_decay=0.02),
     case(F.ASGD, asgd, torch=True, lr=0.13, lambd=0.02, alpha=0.6, t0=3.5, weight_decay=0.02, maximize=True),
+    case(F.NAdam, nadam, torch=True, additions=2, lr=0.013, betas=(0.87, 0.97), eps=0.05,
+         weight_decay=0.02, momentum_decay=0.03),
+    case(F.NAdam, nadam, torch=True, additions=2, lr=0.013, betas=(0.87, 0.97), eps=0.05,
+         weight_decay=0.2, momentum_decay=0.03, decoupled_weight_decay=True, maximize=True),
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from fastopt.optimizers.adam import Adam
 from fastopt.optimizers.adamw import AdamW
 from fastopt.optimizers.asgd import ASGD
 from fastopt.optimizers.momentum import Momentum
+from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
 from fastopt.optimizers.normalized_gd import NormalizedGD
 from fastopt.optimizers.rmsprop import RMSprop
@@ -21,6 +22,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Momentum",
+    "NAdam",
     "NormalizedGD",
     "RMSprop",
     "Rprop",
