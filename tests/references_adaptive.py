@@ -53,6 +53,29 @@ def nadam(
     return p - lr * m_hat / (np.sqrt(v / (1 - beta2**t)) + eps)
 
 
+def radam(
+    p, g, s, t, *, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, decoupled_weight_decay=False,
+    maximize=False,
+):  # fmt: skip
+    beta1, beta2 = betas
+    g = signed(g, maximize)
+    if decoupled_weight_decay:
+        p = p * (1 - lr * weight_decay)
+    else:
+        g = g + weight_decay * p
+    m = s.setdefault("exp_avg", np.zeros_like(p))
+    v = s.setdefault("exp_avg_sq", np.zeros_like(p))
+    m[...] = beta1 * m + (1 - beta1) * g
+    v[...] = beta2 * v + (1 - beta2) * g**2
+    m_hat = m / (1 - beta1**t)
+    rho_inf = 2 / (1 - beta2) - 1
+    rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
+    if rho <= 5:
+        return p - lr * m_hat
+    r = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
+    return p - lr * m_hat * r * (1 - beta2**t) ** 0.5 / (np.sqrt(v) + eps)
+
+
 F = fastopt
 CASES = [
     case(F.Rprop, rprop, torch=True, lr=0.013, etas=(0.6, 1.3), step_sizes=(1e-3, 0.2)),
@@ -63,4 +86,8 @@ CASES = [
          weight_decay=0.02, momentum_decay=0.03),
     case(F.NAdam, nadam, torch=True, additions=2, lr=0.013, betas=(0.87, 0.97), eps=0.05,
          weight_decay=0.2, momentum_decay=0.03, decoupled_weight_decay=True, maximize=True),
+    case(F.RAdam, radam, torch=True, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.02),
+    case(F.RAdam, radam, torch=True, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.2,
+         decoupled_weight_decay=True, maximize=True),
+    case(F.RAdam, radam, torch=True, lr=0.013, betas=(0.87, 0.6), eps=0.05, weight_decay=0.02),  # never rectified
 ]  # fmt: skip

@@ -177,3 +177,18 @@ def test_nag_is_the_look_ahead():
         opt.lookahead()
         opt.step(a * w)
         np.testing.assert_allclose(w, p, rtol=0, atol=1e-12 * 20)
+
+
+def test_an_overflowing_average_of_squares_leaves_steps_that_are_not_rectified_alone(torch64):
+    import fastopt
+
+    p = np.ones(3, np.float32)
+    theirs = torch64.tensor(p, requires_grad=True)
+    opt, peer = fastopt.RAdam(p, lr=1e-20), torch64.optim.RAdam([theirs], lr=1e-20)
+    for t in range(1, 9):  # rectified from the sixth on: divided by infinity
+        g = np.array([1e30, -1e30, 1.0], np.float32)
+        theirs.grad = torch64.tensor(g)
+        opt.step(g)
+        peer.step()
+        np.testing.assert_allclose(p, theirs.detach().numpy(), rtol=4e-7)
+        assert -p[0] == pytest.approx(min(t, 5) * 1e10)

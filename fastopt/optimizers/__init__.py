@@ -9,6 +9,7 @@ from fastopt.optimizers.momentum import Momentum
 from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
 from fastopt.optimizers.normalized_gd import NormalizedGD
+from fastopt.optimizers.radam import RAdam
 from fastopt.optimizers.rmsprop import RMSprop
 from fastopt.optimizers.rprop import Rprop
 from fastopt.optimizers.sgd import SGD
@@ -24,6 +25,7 @@ __all__ = [
     "Momentum",
     "NAdam",
     "NormalizedGD",
+    "RAdam",
     "RMSprop",
     "Rprop",
 ]
