@@ -76,6 +76,15 @@ def radam(
     return p - lr * m_hat * r * (1 - beta2**t) ** 0.5 / (np.sqrt(v) + eps)
 
 
+def lion(p, g, s, t, *, lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3, maximize=False):
+    """The averages in the order of operations of optax: a sign turns at a rounding."""
+    g = signed(g, maximize)
+    m = s.setdefault("exp_avg", np.zeros_like(p))
+    direction = np.sign((1 - betas[0]) * g + betas[0] * m)
+    m[...] = (1 - betas[1]) * g + betas[1] * m
+    return p - lr * (direction + weight_decay * p)
+
+
 F = fastopt
 CASES = [
     case(F.Rprop, rprop, torch=True, lr=0.013, etas=(0.6, 1.3), step_sizes=(1e-3, 0.2)),
@@ -90,4 +99,6 @@ CASES = [
     case(F.RAdam, radam, torch=True, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.2,
          decoupled_weight_decay=True, maximize=True),
     case(F.RAdam, radam, torch=True, lr=0.013, betas=(0.87, 0.6), eps=0.05, weight_decay=0.02),  # never rectified
+    case(F.Lion, lion, lr=0.013, betas=(0.87, 0.97), weight_decay=0.02),
+    case(F.Lion, lion, lr=0.013, betas=(0.87, 0.97), weight_decay=0.2, maximize=True),
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from fastopt.optimizers.adagrad import Adagrad
 from fastopt.optimizers.adam import Adam
 from fastopt.optimizers.adamw import AdamW
 from fastopt.optimizers.asgd import ASGD
+from fastopt.optimizers.lion import Lion
 from fastopt.optimizers.momentum import Momentum
 from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
@@ -22,6 +23,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Lion",
     "Momentum",
     "NAdam",
     "NormalizedGD",
