@@ -41,7 +41,7 @@ def to_dict(w: Workspace) -> dict[str, Any]:
 
 def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None:
     """Check everything, hyperparameters by `check`, then take it over."""
-    saved, state = _parts(d)
+    saved, state = parts(d)
     counts, own = [len(g["params"]) for g in saved], [len(m) for m in w.members]
     if counts != own:
         raise ValueError(f"load_state_dict: groups of {counts} parameters; expected {own}")
@@ -65,7 +65,7 @@ def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None
         _take(w, k, entry)
 
 
-def _parts(d: Any) -> tuple[list[Mapping[str, Any]], Mapping[Any, Any]]:
+def parts(d: Any) -> tuple[list[Mapping[str, Any]], Mapping[Any, Any]]:
     """The groups and the state, if d has the form that `to_dict` gives."""
     if not isinstance(d, Mapping):
         raise ValueError(f"load_state_dict: d is a {type(d).__name__}; expected a mapping")

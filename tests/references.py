@@ -1,7 +1,7 @@
 """The formulas over whole arrays, as the papers and torch write them, and cases to try them with.
 
 Nothing here is shared with fastopt. Each reference is ``step(p, g, state, t, **h)``: it returns the new
-parameter and changes `state`, a dict of arrays by slot name. A case is a class, hyperparameters (all active
+parameter and changes `state`, a dict of arrays by slot name; names of its own begin with ``_``. A case is a class, hyperparameters (all active
 and none at its default over the cases of a class) and the slots it must have.
 """
 

@@ -85,6 +85,40 @@ def lion(p, g, s, t, *, lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3, maximize=
     return p - lr * (direction + weight_decay * p)
 
 
+def averaged(y, d, s, t, *, lr, beta, warmup_steps, r, weight_lr_power):
+    """With x itself, which fastopt and the authors do not keep; d is the direction, without lr."""
+    z, x = s.setdefault("z", y.copy()), s.setdefault("_x", y.copy())
+    largest, total = (
+        s.setdefault("lr_max", np.array(0.0)),
+        s.setdefault("weight_sum", np.array(0.0)),
+    )
+    lr = lr * min(1, t / warmup_steps) if warmup_steps else lr
+    largest[...] = max(largest, lr)
+    weight = t**r * float(largest) ** weight_lr_power
+    total += weight
+    c = weight / float(total) if total else 0
+    z -= lr * d
+    x[...] = (1 - c) * x + c * z
+    return (1 - beta) * z + beta * x
+
+
+def schedule_free_sgd(
+    y, g, s, t, *, lr=1.0, momentum=0.9, weight_decay=0.0, maximize=False, **weights
+):
+    d = signed(g, maximize) + weight_decay * y
+    return averaged(y, d, s, t, lr=lr, beta=momentum, **weights)
+
+
+def schedule_free_adamw(
+    y, g, s, t, *, lr=2.5e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, maximize=False, **weights
+):  # fmt: skip
+    g = signed(g, maximize)
+    v = s.setdefault("exp_avg_sq", np.zeros_like(y))
+    v[...] = betas[1] * v + (1 - betas[1]) * g**2
+    d = g / (np.sqrt(v / (1 - betas[1] ** t)) + eps) + weight_decay * y
+    return averaged(y, d, s, t, lr=lr, beta=betas[0], **weights)
+
+
 F = fastopt
 CASES = [
     case(F.Rprop, rprop, torch=True, lr=0.013, etas=(0.6, 1.3), step_sizes=(1e-3, 0.2)),
@@ -101,4 +135,12 @@ CASES = [
     case(F.RAdam, radam, torch=True, lr=0.013, betas=(0.87, 0.6), eps=0.05, weight_decay=0.02),  # never rectified
     case(F.Lion, lion, lr=0.013, betas=(0.87, 0.97), weight_decay=0.02),
     case(F.Lion, lion, lr=0.013, betas=(0.87, 0.97), weight_decay=0.2, maximize=True),
+    case(F.ScheduleFreeSGD, schedule_free_sgd, lr=0.013, momentum=0.8, weight_decay=0.02, warmup_steps=20,
+         r=0.5, weight_lr_power=1.5),
+    case(F.ScheduleFreeSGD, schedule_free_sgd, lr=0.013, momentum=0.8, weight_decay=0.02, warmup_steps=5,
+         r=1.5, weight_lr_power=1.0, maximize=True),
+    case(F.ScheduleFreeAdamW, schedule_free_adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05,
+         weight_decay=0.02, warmup_steps=20, r=0.5, weight_lr_power=1.5),
+    case(F.ScheduleFreeAdamW, schedule_free_adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05,
+         weight_decay=0.2, warmup_steps=5, r=1.5, weight_lr_power=1.0, maximize=True),
 ]  # fmt: skip

@@ -34,7 +34,8 @@ def run_reference(case, p, grads):
         largest_step = max(largest_step, np.abs(p - before).max(initial=0))
         for name, s in state.items():
             slot_sizes[name] = max(slot_sizes.get(name, 0), np.abs(s).max(initial=0))
-    return p, state, largest.max(initial=0), largest_step, slot_sizes
+    slots = {name: s for name, s in state.items() if not name.startswith("_")}
+    return p, slots, largest.max(initial=0), largest_step, slot_sizes
 
 
 def differences(case, p, grads, opt, step=step):

@@ -13,6 +13,8 @@ from fastopt.optimizers.normalized_gd import NormalizedGD
 from fastopt.optimizers.radam import RAdam
 from fastopt.optimizers.rmsprop import RMSprop
 from fastopt.optimizers.rprop import Rprop
+from fastopt.optimizers.schedule_free_adamw import ScheduleFreeAdamW
+from fastopt.optimizers.schedule_free_sgd import ScheduleFreeSGD
 from fastopt.optimizers.sgd import SGD
 
 __all__ = [
@@ -30,4 +32,6 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
 ]
