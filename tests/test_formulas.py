@@ -85,16 +85,18 @@ def test_lengths(case, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 def test_tolerance_notices_every_coefficient(cls, dtype):
-    """A coefficient changed by a factor 1 + 1e-4 must fail in some case of the class."""
+    """A coefficient that is slightly changed must fail in some case of the class."""
     cases = [(case, coefficients_of(case)) for case in cases_of(cls)]
     count = len(cases[0][1])
     unnoticed = {i for i in range(count) if any(c[i] for _, c in cases)}
-    # what only turns signs now and then (Lion's averages) shows among many elements
-    for n, (case, values) in itertools.product((33, 4000), cases):
+    # a sign that turns now and then (Lion's) shows among many elements, and what is forgotten within a few steps
+    # (how y leans to x, schedule-free) above float32's rounding only if it is changed by more
+    again = (4000, 1.0001) if dtype == np.float64 else (33, 1.01)
+    for (n, factor), (case, values) in itertools.product([(33, 1.0001), again], cases):
         changed = [i for i in sorted(unnoticed) if values[i]]
         assert not changed or error(case, n, dtype) <= 1
         # the first column multiplies the gradient
-        unnoticed -= {i for i in changed if error(case, n, dtype, i + 1, 1.0001) > 1}
+        unnoticed -= {i for i in changed if error(case, n, dtype, i + 1, factor) > 1}
     assert not unnoticed, unnoticed
 
 
