@@ -58,7 +58,7 @@ def _schedules_of(group: Group) -> dict[str, Any]:
 
 def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None:
     """Check everything, hyperparameters by `check`, then take it over."""
-    saved, state = _parts(d)
+    saved, state = parts(d)
     counts, own = [len(g["params"]) for g in saved], [len(m) for m in w.members]
     if counts != own:
         raise ValueError(f"load_state_dict: groups of {counts} parameters; expected {own}")
@@ -102,7 +102,7 @@ def _counters(saved: list[Mapping[str, Any]], entries: list[dict[str, Any]]) -> 
     return _step(taken, "the optimizer"), _step(skipped, "the optimizer (skipped)")
 
 
-def _parts(d: Any) -> tuple[list[Mapping[str, Any]], Mapping[Any, Any]]:
+def parts(d: Any) -> tuple[list[Mapping[str, Any]], Mapping[Any, Any]]:
     """The groups and the state, if d has the form that `to_dict` gives."""
     if not isinstance(d, Mapping):
         raise ValueError(f"load_state_dict: d is a {type(d).__name__}; expected a mapping")

@@ -34,7 +34,7 @@ def run(case, dtype, *, flat=False, tile=None, shares=1, pieces=None, save_at=No
             step(opt, grads)
         else:
             staged_step(opt, [grads] if flat else grads, pieces=pieces)
-    slots = [n for n in opt.state[0] if n != "step"]
+    slots = [n for n, value in opt.state[0].items() if isinstance(value, np.ndarray)]
     state = [np.concatenate([opt.state[k][n].ravel() for k in opt.state]) for n in slots]
     return [a.tobytes() for a in [whole, *state]]
 

@@ -17,9 +17,9 @@ def gradients(steps, shapes, seed):
 
 
 @pytest.mark.parametrize("case", TORCH_CASES, ids=str)
-def test_a_run_continues_in_torch_and_back(case):
+def test_a_run_continues_in_torch_and_back(case, torch64):
     """10 steps here, 10 in torch, 10 here again: as 30 in torch alone."""
-    torch = pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
+    torch = torch64
     from fastopt.interop.torch import to_state_dict
 
     shapes = [(3, 4), (5,)]
