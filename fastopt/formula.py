@@ -75,7 +75,8 @@ class Formula:
         """
         raise NotImplementedError("an optimizer must define update(c, p, g, s)")
 
-    advance: ClassVar[Callable[[Any, Any], tuple[Any, ...]] | None] = None
+    #: A static method ``advance(h, t)`` that returns the new values of the running fields; none by default.
+    advance: ClassVar[Any] = None
 
     @classmethod
     def validate(cls, hyperparameters: Mapping[str, Value]) -> None:

@@ -8,6 +8,7 @@ and none at its default over the cases of a class) and the slots it must have.
 from __future__ import annotations
 
 import numpy as np
+import references_sums
 from case import case, signed
 
 import fastopt
@@ -166,6 +167,7 @@ CASES = [
          maximize=True),
     case(F.AdamW, adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05, eps_root=0.4, weight_decay=0.2,
          bias_correction=False, maximize=True),
+    *references_sums.CASES,
 ]  # fmt: skip
 
 CLASSES = [getattr(fastopt, name) for name in fastopt.optimizers.__all__]

@@ -66,11 +66,11 @@ class LAMB(Optimizer):
 
     Examples
     --------
-    >>> w = np.array([3.0, 4.0])
+    >>> w = np.array([2.0, 2.0])
     >>> opt = fastopt.LAMB(w, lr=0.125, eps=0.0)
-    >>> info = opt.step(np.array([0.0, 2.0]))
-    >>> w
-    array([3.   , 3.375])
+    >>> info = opt.step(np.array([10.0, -0.1]))
+    >>> w.round(6)
+    array([1.75, 2.25])
     """
 
     slots = {"exp_avg": Slot(), "exp_avg_sq": Slot()}
