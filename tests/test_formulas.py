@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from case import size_of
 from references import CASES, CLASSES, cases_of, step
 from stages import staged_step
 
@@ -31,7 +32,7 @@ def run_reference(case, p, grads):
         largest = np.maximum(largest, np.abs(p))
         largest_step = max(largest_step, np.abs(p - before).max(initial=0))
         for name, s in state.items():
-            slot_sizes[name] = max(slot_sizes.get(name, 0), np.abs(s).max(initial=0))
+            slot_sizes[name] = max(slot_sizes.get(name, 0), size_of(s))
     return p, state, largest.max(initial=0), largest_step, slot_sizes
 
 
