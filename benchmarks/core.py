@@ -127,8 +127,8 @@ def matmul_after_step(rounds: int) -> None:
         table.add_column(column, justify="right")
     params, gradient = arrays([(262144,), (262144,)]), arrays([(262144,)], 1)[0]
     shared, alone = (fastopt.AdamW(p) for p in params)
-    shared._workspace.force_shares(fastopt.get_num_threads())
-    alone._workspace.force_shares(1)
+    shared._runner.force_shares(fastopt.get_num_threads())
+    alone._runner.force_shares(1)
     for size in (128, 256, 512):
         product = matmul(size)
         times: dict[str, list[float]] = {"shared": [], "alone": []}

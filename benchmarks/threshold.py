@@ -38,7 +38,7 @@ def main() -> None:
             opts = {}
             for name, shares in (("one", 1), ("all", fastopt.get_num_threads())):
                 opts[name] = cls(np.ones(n, np.float32), lr=1e-3)
-                opts[name]._workspace.force_shares(shares)
+                opts[name]._runner.force_shares(shares)
             calls = {name: lambda opt=opt, g=g: opt.step(g) for name, opt in opts.items()}
             loops = max(5, min(200, (1 << 22) // n))
             alone = interleaved(calls, rounds=9, loops=loops)

@@ -2,11 +2,12 @@
 
 __version__ = "0.1.0"
 
-from fastopt import optimizers, scalar, smoothing
+from fastopt import optimizers, scalar, schedules, smoothing
 from fastopt.buffers import FlatBuffer
 from fastopt.contract import check
 from fastopt.drivers.threads import get_num_threads, set_num_threads
 from fastopt.hyperparameters import Interval
+from fastopt.measures import Measure
 from fastopt.optimizer import Optimizer
 from fastopt.optimizers import *  # noqa: F403
 from fastopt.slots import Slot
@@ -15,6 +16,7 @@ from fastopt.step_info import StepInfo
 __all__ = [
     "FlatBuffer",
     "Interval",
+    "Measure",
     "Optimizer",
     "Slot",
     "StepInfo",
@@ -22,6 +24,7 @@ __all__ = [
     "get_num_threads",
     "optimizers",
     "scalar",
+    "schedules",
     "set_num_threads",
     "smoothing",
     *optimizers.__all__,

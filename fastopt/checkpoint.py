@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastopt import schedules
+from fastopt.schedules import Schedule
 from fastopt.state import State
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ Check = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 # How torch executes a step, and what its learning-rate schedulers note in a group: no part of the formula.
 _IGNORED = {
-    "params", "param_names", "foreach", "capturable", "differentiable", "fused",
+    "params", "param_names", "schedules", "steps_taken", "skipped_steps", "foreach", "capturable", "differentiable", "fused",
     "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr",
 }  # fmt: skip
 
@@ -30,13 +32,28 @@ def to_dict(w: Workspace) -> dict[str, Any]:
     }
     groups = [
         {
-            **{n: v for n, v in group.items() if n != "params"},
+            **w.declared.validate(group.hyperparameters(), w.steps_taken),
+            **_schedules_of(group),
+            "steps_taken": w.steps_taken,
+            "skipped_steps": int(w.counters[1]),
             "params": list(members),
             "param_names": [w.names[k] for k in members],
         }
         for group, members in zip(w.groups, w.members, strict=True)
     ]
     return {"state": state, "param_groups": groups}
+
+
+def _schedules_of(group: Group) -> dict[str, Any]:
+    """Under ``"schedules"``, as plain data, what the numbers of a group follow; None for a Python callable."""
+    found = {}
+    for name, value in group.hyperparameters().items():
+        values = value if isinstance(value, tuple) else (value,)
+        for i, v in enumerate(values):
+            if callable(v):
+                key = f"{name}[{i}]" if isinstance(value, tuple) else name
+                found[key] = v.state_dict() if isinstance(v, Schedule) else None
+    return {"schedules": found} if found else {}
 
 
 def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None:
@@ -59,10 +76,20 @@ def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None
         _entry(w, k, state.get(key), new, strict)
         for k, (key, new) in enumerate(zip(positions, values, strict=True))
     ]
+    counters = _counters(saved, entries)
+    w.counters[:] = counters
     for group, new in zip(w.groups, groups, strict=True):
         w.assign(group, new)
     for k, entry in enumerate(entries):
         _take(w, k, entry)
+
+
+def _counters(saved: list[Mapping[str, Any]], entries: list[dict[str, Any]]) -> tuple[int, int]:
+    """Steps taken and skipped; torch notes the steps of parameters only."""
+    most = max((entry.get("step", 0) for entry in entries), default=0)
+    taken = saved[0].get("steps_taken", most) if saved else most
+    skipped = saved[0].get("skipped_steps", 0) if saved else 0
+    return _step(taken, "the optimizer"), _step(skipped, "the optimizer (skipped)")
 
 
 def _parts(d: Any) -> tuple[list[Mapping[str, Any]], Mapping[Any, Any]]:
@@ -101,6 +128,19 @@ def _group(
     if unknown and strict:
         raise ValueError(f"load_state_dict: unknown hyperparameters {sorted(map(str, unknown))}")
     new = {n: _plain(saved[n]) for n in group if n in saved and n != "params"}
+    for key, data in saved.get("schedules", {}).items():
+        name, _, index = key.rstrip("]").partition("[")
+        own = group.get(name)
+        own = own[int(index)] if index and isinstance(own, tuple) else own
+        if data is None and not callable(own):
+            raise ValueError(
+                f"load_state_dict: {key} followed a Python callable, which is not saved; expected an optimizer "
+                "made with it"
+            )
+        schedule = own if data is None else schedules.from_state_dict(data)
+        if index:
+            schedule = tuple(schedule if i == int(index) else v for i, v in enumerate(new[name]))
+        new[name] = schedule
     try:
         return check({**group.hyperparameters(), **new})
     except TypeError as error:
@@ -113,9 +153,9 @@ def _entry(
     """What is to be put into parameter k: slots as arrays, step as int; empty if never stepped."""
     if not saved:
         return {}
-    shape, dtype, name = w.parameters[k].shape, w.parameters[k].dtype, w.names[k]
+    dtype, name = w.parameters[k].dtype, w.names[k]
     declared = w.declared.slots
-    wanted = w.declared.present(group)
+    wanted = w.declared.present(group, w.parameters[k])
     given = {n: v for n, v in saved.items() if v is not None}
     unknown = set(given) - set(declared) - set(w.declared.running) - {"step"}
     if unknown and strict:
@@ -136,11 +176,12 @@ def _entry(
                     f"load_state_dict: {n} of {name} is {given[n]!r}; expected a number"
                 ) from error
     for n in slots:
-        array = _array(given[n])
-        if array.shape != shape or array.dtype.kind != "f":
+        array, like = _array(given[n]), declared[n].like(w.parameters[k])
+        assert like is not None
+        if array.shape != like.shape or array.dtype.kind != dtype.kind:
             raise ValueError(
                 f"load_state_dict: {n} of {name} is {array.dtype.name} of shape {array.shape}; "
-                f"expected {dtype.name} of shape {shape}"
+                f"expected {dtype.name} of shape {like.shape}"
             )
         entry[n] = array.astype(dtype, copy=False)
     return entry

@@ -128,7 +128,7 @@ def same_bits(cls: type[Optimizer], h: dict[str, Any]) -> None:
             ends = np.cumsum(LENGTHS)[:-1]
             arrays = [whole] if flat else np.split(whole, ends)
             opt = cls(arrays[0] if flat else arrays, **h)
-            opt._workspace.force_shares(shares)
+            opt._runner.force_shares(shares)
             _steps(opt, arrays, 5)
             slots = [
                 np.concatenate([opt.state[k][name] for k in opt.state])

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from fastopt.formula import Formula
-from fastopt.hyperparameters import ANY, DOMAINS, Value, check, fields
+from fastopt.hyperparameters import (
+    ANY,
+    DOMAINS,
+    OPTIONS,
+    Interval,
+    Value,
+    check,
+    fields,
+    number_at,
+)  # fmt: skip
 from fastopt.slots import Slot
 from fastopt.storage import Storage
 from fastopt.variant import Rule
@@ -22,7 +31,11 @@ from fastopt.variant import Rule
 # machine_eps: of the parameter's dtype, for rules whose default epsilon it is.
 _SHARED_FIELDS = [
     ("step", "i8"), ("lr", "f8"), ("weight_decay", "f8"), ("maximize", "?"), ("machine_eps", "f8"),
+    ("size", "i8"), ("rows", "i8"), ("columns", "i8"),
 ]  # fmt: skip
+
+#: The slot that `ema_decay` asks for, beside those that a rule declares.
+AVERAGE = "ema_params"
 
 
 @dataclass
@@ -46,7 +59,8 @@ class Declarations:
     @property
     def slots(self) -> Mapping[str, Slot]:
         """The slots, present or not."""
-        return self.optimizer.slots
+        average = {AVERAGE: Slot(initial=lambda h, p: p)} if "ema_decay" in self.kinds else {}
+        return {**self.optimizer.slots, **average}
 
     @property
     def running(self) -> Mapping[str, float]:
@@ -66,26 +80,46 @@ class Declarations:
         """The names that a hyperparameter may be."""
         return self.optimizer.choices.get(name, ())
 
-    def present(self, values: Mapping[str, Value]) -> set[str]:
-        """The slots that a group with these hyperparameters keeps."""
-        return {name for name, slot in self.slots.items() if slot.present(values)}
+    def present(self, values: Mapping[str, Value], p: np.ndarray | None = None) -> set[str]:
+        """The slots that a group with these hyperparameters keeps; with p, for that parameter."""
+        kept = {name: slot for name, slot in self.slots.items() if slot.present(values)}
+        return {n for n, slot in kept.items() if p is None or slot.like(p) is not None}
+
+    def domain(self, name: str) -> Interval:
+        """The values that a hyperparameter may take."""
+        return self.optimizer.domains.get(name, DOMAINS.get(name, ANY))
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Value]:
-        """The hyperparameters in plain types, or TypeError or ValueError with the value."""
+        """The hyperparameters in plain types, schedules as they are, or TypeError or ValueError with the value."""
         cls = self.optimizer
         checked = {
             name: check(
-                cls.__name__,
-                name,
-                value,
-                self.kinds[name],
-                cls.domains.get(name, DOMAINS.get(name, ANY)),
-                self.choices(name),
+                cls.__name__, name, value, self.kinds[name], self.domain(name), self.choices(name)
             )
             for name, value in values.items()
         }
-        cls.validate(checked)
+        self.validate(checked, 0)
         return checked
+
+    def validate(self, values: Mapping[str, Value], count: int) -> dict[str, Value]:
+        """The numbers that the hyperparameters are after so many steps; ValueError if they do not go together."""
+        now = {name: self.at(name, value, count) for name, value in values.items()}
+        low, high = now.get("bounds", (0.0, 0.0))
+        if not low <= high:
+            raise ValueError(
+                f"{self.optimizer.__name__}: bounds is {(low, high)!r}; expected a low bound <= a high one"
+            )
+        self.optimizer.validate(now)
+        return now
+
+    def at(self, name: str, value: Value, count: int) -> Value:
+        """A hyperparameter's number, or numbers, after so many steps."""
+        if isinstance(value, bool | str):
+            return value
+        owner, domain = self.optimizer.__name__, self.domain(name)
+        if isinstance(value, tuple):
+            return tuple(number_at(owner, name, v, count, domain) for v in value)
+        return number_at(owner, name, value, count, domain)
 
 
 def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declarations:
@@ -93,13 +127,14 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
     signature = inspect.signature(optimizer.__init__).parameters
     # what has no default is a number
     defaults = {n: 0.0 if p.default is p.empty else p.default for n, p in signature.items()}
-    kinds = {name: defaults.get(name, value) for name, value in values.items()}
+    kinds = {name: defaults.get(name, OPTIONS.get(name, value)) for name, value in values.items()}
     _refuse_reserved(optimizer, kinds)
     shared = {name for name, _ in _SHARED_FIELDS}
     layout = list(_SHARED_FIELDS)
     for name, kind in kinds.items():
         layout += [field for field in fields(name, kind) if field[0] not in shared]
     layout += [(name, "f8") for name in optimizer.running]
+    layout += [(name, "f8") for measure in optimizer.measures for name in measure.results]
     rule = Rule(
         name=_unique_name(optimizer),
         header=np.dtype(layout, align=True),
@@ -108,16 +143,37 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
         update=optimizer.update,
         advance=optimizer.advance,
         running=tuple(optimizer.running),
-        moves=tuple(optimizer.moves.items()),
+        moves=tuple((name, _plain(move)) for name, move in optimizer.moves.items()),
+        measures=tuple(optimizer.measures),
+        lines=tuple(
+            (slot.combine, slot.seen) if slot.combine is not None else None
+            for slot in optimizer.slots.values()
+        ),
+        shared=tuple(optimizer.shared),
     )
     return Declarations(optimizer, rule, kinds)
 
 
-def _refuse_reserved(optimizer: type, kinds: Mapping[str, Value]) -> None:
-    declared = [*kinds, *getattr(optimizer, "slots", ()), *getattr(optimizer, "running", ())]
-    for name in ("step", "machine_eps", "params", "param_names"):
+def _refuse_reserved(optimizer: type[Formula], kinds: Mapping[str, Value]) -> None:
+    results = [name for measure in optimizer.measures for name in measure.results]
+    own = [name for name in kinds if name not in OPTIONS]
+    declared = [*own, *optimizer.slots, *optimizer.running, *results]
+    taken = [
+        "step", "machine_eps", "size", "rows", "columns", "params", "param_names", "schedules",
+        AVERAGE, *OPTIONS,
+    ]  # fmt: skip
+    for name in taken:
         if name in declared:
             raise TypeError(f"{optimizer.__name__}: {name!r} is reserved; give it another name")
+    if sum(measure.scope == "lines" for measure in optimizer.measures) > 1:
+        raise TypeError(
+            f"{optimizer.__name__}: measures has two stages over lines; expected one at most"
+        )
+
+
+def _plain(function: Any) -> Callable[..., Any]:
+    """The function in a staticmethod, or the function itself."""
+    return getattr(function, "__func__", function)  # type: ignore[no-any-return]
 
 
 def _unique_name(cls: type) -> str:

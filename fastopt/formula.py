@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastopt.hyperparameters import Interval, Value
+from fastopt.measures import Measure
 from fastopt.slots import Slot
 from fastopt.storage import Storage
 from fastopt.table import TILE
@@ -23,6 +24,11 @@ class Formula:
         sees it.
     running : mapping of str to float
         Declared by the class: header fields that `advance` renews, with their initial values.
+    shared : tuple of str
+        Declared by the class: those of `running` that are one number for all tensors; `advance` renews them also for
+        tensors without a gradient.
+    measures : tuple of Measure
+        Declared by the class: what must be summed before an update, stage by stage.
     moves : mapping of str to callable
         Declared by the class: other changes ``move(c, p, s) -> (p, (slots...))`` of parameters
         and slots, with the coefficients of the coming step.
@@ -34,17 +40,19 @@ class Formula:
         Declared by the class: slot name to a function of the dtype that gives a `Storage`; slots
         are kept as plain numbers otherwise.
     supports : set of str
-        Declared by the class: which of the abilities ``"jit_step"`` it has, by default all. Asking for another is
-        a TypeError.
+        Declared by the class: which of the abilities ``"jit_step"`` and ``"complex"`` (parameters, updated as pairs
+        of reals) it has, by default all. Asking for another is a TypeError.
     """
 
     slots: ClassVar[Mapping[str, Slot]] = {}
     running: ClassVar[Mapping[str, float]] = {}
+    shared: ClassVar[tuple[str, ...]] = ()
+    measures: ClassVar[tuple[Measure, ...]] = ()
     moves: ClassVar[Mapping[str, Callable[..., Any]]] = {}
     domains: ClassVar[Mapping[str, Interval]] = {}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     storages: ClassVar[Mapping[str, Callable[[np.dtype[Any]], Storage]]] = {}
-    supports: ClassVar[frozenset[str]] = frozenset({"jit_step"})
+    supports: ClassVar[frozenset[str]] = frozenset({"jit_step", "complex"})
     tile: ClassVar[int] = TILE
 
     @staticmethod
@@ -54,7 +62,9 @@ class Formula:
         Parameters
         ----------
         h : record
-            The header row: hyperparameters by name (``betas`` as ``beta1``, ``beta2``), running fields.
+            The header row: hyperparameters by name (``betas`` as ``beta1``, ``beta2``), running fields, results of
+            measures; ``size`` is the number of the tensor's elements, ``rows`` and ``columns`` are those of its last
+            two dimensions, 0 if it has fewer.
         t : int
             The number of this step, from 1.
         """

@@ -109,6 +109,26 @@ def accept(gradient: Any, parameter: np.ndarray, name: str, busy: np.ndarray) ->
     return np.require(np.asarray(gradient), parameter.dtype, [order, "A"])  # type: ignore[list-item]
 
 
+def check_writable(gradients: Sequence[Any], names: Sequence[str]) -> None:
+    """Raise ValueError for gradients that cannot be set to zero one by one."""
+    spans = []
+    for gradient, name in zip(gradients, names, strict=True):
+        if gradient is None:
+            continue
+        if not isinstance(gradient, np.ndarray) or not gradient.flags.writeable:
+            raise ValueError(
+                f"gradient of {name} is read-only; zero_grads=True needs writable arrays"
+            )
+        if gradient.size:
+            spans.append((*np.lib.array_utils.byte_bounds(gradient), name))
+    spans.sort()
+    for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
+        if start < end:
+            raise ValueError(
+                f"gradients of {first} and {second} share memory; zero_grads=True needs one for each"
+            )
+
+
 def _describe(value: Any) -> str:
     text = repr(value)
     return f"a {type(value).__name__} ({text if len(text) < 60 else text[:57] + '...'})"

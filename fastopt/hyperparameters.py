@@ -11,20 +11,25 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from fastopt.schedules import Schedule
+
 
 @dataclass(frozen=True)
 class Interval:
-    """The finite numbers from `low` to `high`; open at the top if `below` is set."""
+    """The finite numbers from `low` to `high`; open at the top if `below` is set; the infinite ones too if `infinite`."""
 
     low: float = -math.inf
     high: float = math.inf
     below: bool = False
+    infinite: bool = False
 
     def __contains__(self, value: float) -> bool:
         fits = self.low <= value < self.high if self.below else self.low <= value <= self.high
-        return fits and math.isfinite(value)
+        return fits and (self.infinite or math.isfinite(value))
 
     def __str__(self) -> str:
+        if self.infinite:
+            return "a number or None"
         if self.high == math.inf:
             return (
                 "a finite number" if self.low == -math.inf else f"a finite number >= {self.low:g}"
@@ -45,11 +50,15 @@ DOMAINS = {
     "eps_root": NONNEGATIVE,
     "weight_decay": NONNEGATIVE,
     "momentum": NONNEGATIVE,
+    "ema_decay": FRACTION,
+    "bounds": Interval(infinite=True),
 }
 
-Value = (
-    Any  # float, bool, a tuple of floats, or a name out of several; None where that is the default
-)
+#: What any optimizer takes besides its own hyperparameters, with values of the right kind.
+OPTIONS = {"ema_decay": 0.999, "bounds": (-math.inf, math.inf)}
+
+# A float, bool, tuple of floats, or a name out of several; None where that is the default; schedules of floats.
+Value = Any
 
 
 def fields(name: str, default: Value) -> list[tuple[str, str]]:
@@ -64,6 +73,13 @@ def fields(name: str, default: Value) -> list[tuple[str, str]]:
     if isinstance(default, tuple):
         return [(f"{name.removesuffix('s')}{i + 1}", "f8") for i in range(len(default))]
     return [(name, "f8")]
+
+
+def field_names(header: np.dtype[Any], name: str, numbers: tuple[Any, ...]) -> list[str]:
+    """The header fields of a hyperparameter that consists of these numbers."""
+    if name in (header.names or ()):
+        return [name]
+    return [f"{name.removesuffix('s')}{i + 1}" for i in range(len(numbers))]
 
 
 def as_numbers(value: Value, choices: tuple[str, ...]) -> tuple[Any, ...]:
@@ -93,6 +109,10 @@ def check(
         values = tuple(value)
         if len(values) != len(default):
             _refuse(ValueError, owner, name, value, expected)
+        if domain.infinite:  # a pair of bounds: None leaves a side open
+            open_sides = (-math.inf, math.inf)
+            filled = (o if v is None else v for o, v in zip(open_sides, values, strict=True))
+            values = tuple(float(v) if isinstance(v, int) else v for v in filled)
         if any(
             isinstance(v, int) and not isinstance(v, bool) for v in values
         ):  # as torch: (0, 0.9) is likely to be a slip
@@ -103,9 +123,15 @@ def check(
     return _number(owner, name, value, default, domain)
 
 
-def _number(owner: str, name: str, value: Any, default: Value, domain: Interval) -> float | None:
+def _number(owner: str, name: str, value: Any, default: Value, domain: Interval) -> Any:
     if value is None and default is None:
         return None
+    if isinstance(value, Schedule):
+        _check_extent(owner, name, value, domain)
+        return value
+    if callable(value):
+        number_at(owner, name, value, 0, domain)
+        return value
     expected = f"None or {domain}" if default is None else str(domain)
     scalar = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
     if not (isinstance(value, numbers.Real) or scalar) or isinstance(value, bool | np.bool_):
@@ -117,6 +143,26 @@ def _number(owner: str, name: str, value: Any, default: Value, domain: Interval)
     if number not in domain:
         _refuse(ValueError, owner, name, value, expected)
     return number
+
+
+def _check_extent(owner: str, name: str, schedule: Schedule, domain: Interval) -> None:
+    """All that a schedule can ever be; it may grow without end where the domain has none."""
+    high = min(schedule.high, np.finfo(float).max) if domain.high == math.inf else schedule.high
+    if schedule.low not in domain or high not in domain:
+        extent = f"{schedule!r} with values from {schedule.low:g} to {schedule.high:g}"
+        raise ValueError(f"{owner}: {name} is {extent}; expected {domain}")
+
+
+def number_at(owner: str, name: str, value: Any, count: int, domain: Interval) -> float | None:
+    """A number, or what a schedule gives after `count` steps; checked if it is a callable's."""
+    if value is None or isinstance(value, float):
+        return value
+    if isinstance(value, Schedule):
+        return float(value(count))
+    given = value(count)
+    if callable(given):
+        _refuse(TypeError, owner, f"{name}({count})", given, str(domain))
+    return float(_number(owner, f"{name}({count})", given, 0.0, domain))
 
 
 def _refuse(error: type[Exception], owner: str, name: str, value: Any, expected: str) -> NoReturn:

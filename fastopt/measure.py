@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from fastopt.drivers import cpu
+from fastopt.measures import Measure
 from fastopt.optimizer import Optimizer
+from fastopt.runner import Runner
 from fastopt.table import Table
 from fastopt.variant import Variant
 
@@ -58,24 +60,47 @@ class Twin:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self._forest = optimizer._forest
-        self._workspace = copy.copy(optimizer._workspace)
-        self._workspace.tables = [_only_adding(table) for table in self._workspace.tables]
-        self._workspace.force_shares(optimizer._workspace.forced_shares)
+        self._runner = Runner(optimizer._workspace)
+        self._runner.tables = [_only_adding(table) for table in optimizer._workspace.tables]
+        self._runner.force_shares(optimizer._runner.forced_shares)
 
     def step(self, grads: Any) -> None:
         """Add the gradients to all that the optimizer's step would touch."""
-        self._workspace.step(self._forest.leaves(grads))
+        self._runner.step(self._forest.leaves(grads))
 
 
 def _only_adding(table: Table) -> Table:
-    rule = table.variant.rule
+    variant = table.variant
+    rule = variant.rule
     added = "".join(f"s[{i}] + g, " for i in range(len(rule.slots)))
-    namespace: dict[str, Any] = {}
-    exec(f"def update(c, p, g, s):\n    return p + g, ({added})", namespace)
-    changed = dataclasses.replace(rule, name=f"{rule.name}.twin", update=namespace["update"])
+    changed = dataclasses.replace(
+        rule,
+        name=f"{rule.name}.twin",
+        update=_function(f"update(c, p, g, s): return p + g, ({added})"),
+        measures=tuple(_only_summing(variant, i) for i in range(len(rule.measures))),
+        lines=tuple(None if line is None else _LINE for line in rule.lines),
+    )
     twin = copy.copy(table)
-    twin.variant = dataclasses.replace(table.variant, rule=changed)
+    twin.variant = dataclasses.replace(variant, rule=changed)
     return twin
+
+
+def _only_summing(variant: Variant, stage: int) -> Measure:
+    measure = variant.rule.measures[stage]
+    read = sorted(variant.reads(stage))
+    total = " + ".join(f"s[{n[1:]}]" if n.startswith("s") else n for n in read) or "g"
+    count = measure.count(variant.rule.count_coefficients(), len(variant.rule.slots))
+    function = _function(f"only_sum(c, p, g, s): return ({', '.join([total] * count)},)")
+    return dataclasses.replace(measure, function=function)
+
+
+def _function(text: str) -> Callable[..., Any]:
+    namespace: dict[str, Any] = {}
+    exec(f"def {text}", namespace)
+    return namespace[text.partition("(")[0]]  # type: ignore[no-any-return]
+
+
+_LINE = (_function("combine(c, value, measured, count): return value + measured[0]"), None)
 
 
 def seconds(call: Callable[[], Any], *, repeats: int = 7, at_least: float = 0.02) -> float:
@@ -99,7 +124,7 @@ def copy_bandwidth(elements: int = 1 << 24) -> tuple[float, float]:
     opt = Copy(target)
     rates = []
     for shares in (1, None):
-        opt._workspace.force_shares(shares)
+        opt._runner.force_shares(shares)
         opt.step(source)
         rates.append(2 * source.nbytes / seconds(lambda: opt.step(source), at_least=0.0))
     return rates[0], rates[1]

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fastopt import checkpoint, embed
-from fastopt.declarations import declare
-from fastopt.formula import Formula
-from fastopt.hyperparameters import Group, Value
-from fastopt.state import State
+import numpy as np
+
+from fastopt import embed, proposal
+from fastopt.pipeline import Request, decide
+from fastopt.stateful import Stateful
 from fastopt.step_info import StepInfo
-from fastopt.tree import Forest, Structure, check_parameters, is_groups
-from fastopt.workspace import Workspace
+from fastopt.variant import MONITOR
 
-_DONE = StepInfo()
+_DONE, _PLAIN = StepInfo(), Request()
+_ACCUMULATED: Any = object()  # stands for the gradients that `accumulate` has added up
 
 
-class Optimizer(Formula):
+class Optimizer(Stateful):
     """Base class: a subclass gives the formula, and gets every driver, storage and option.
 
     Parameters
     ----------
     params : array, nested sequences, mappings or dataclasses of arrays, or a sequence of groups
-        What is updated, in place. float32 or float64 arrays of any shape, C- or F-contiguous,
+        What is updated, in place. float32, float64, complex64 or complex128 arrays of any shape, C- or F-contiguous,
         writable, that share no memory. A group is a mapping with ``"params"`` (any of these) and
         hyperparameters of its own.
     **hyperparameters
-        Values by name: numbers, booleans, tuples of numbers, or names out of `choices`.
+        Values by name: numbers, booleans, tuples of numbers, or names out of `choices`. A number may be a schedule: one of
+        `fastopt.schedules`, or any callable that is given `steps_taken`.
+    ema_decay : float, optional
+        Any optimizer takes it: keeps a moving average of the parameters in the same pass, `ema_params`.
+    bounds : tuple of two numbers or None, optional
+        Any optimizer takes it: (low, high) that parameters are projected onto after the update, in the same pass;
+        None leaves a side open. Of complex parameters both parts.
+
+    Attributes
+    ----------
+    monitor : bool
+        True adds ``update_norm`` and ``param_norm`` to what `step` returns.
 
     Raises
     ------
@@ -61,103 +69,39 @@ class Optimizer(Formula):
     array([ 0.5, -1.5])
     """
 
-    # ---- construction -----------------------------------------------------------------------------
-
-    def __init__(self, params: Any, **hyperparameters: Value) -> None:
-        self._set_up({"maximize": False, **hyperparameters})
-        self._forest.grouped = is_groups(params)
-        self._add(params if self._forest.grouped else [{"params": params}])
-        if not self._workspace.parameters:
-            raise ValueError("params is empty; expected at least one array")
-
-    def _set_up(self, defaults: Mapping[str, Value]) -> None:
-        declared = declare(type(self), defaults)
-        self._defaults = declared.check(defaults)
-        self._workspace = Workspace(declared)
-        self._forest = Forest()
-        self._embedded: set[str] | None = None  # the slots of the kernel that jit_step handed out
-        self._busy = threading.Lock()
-
-    def _check(self, values: Mapping[str, Any]) -> dict[str, Value]:
-        declared = self._workspace.declared
-        checked = declared.check(values)
-        if self._embedded is not None and self._embedded != declared.present(checked):
-            raise RuntimeError(
-                f"{type(self).__name__}: jit_step() has handed out a kernel for the slots "
-                f"{sorted(self._embedded)}; a change of slots needs a new optimizer"
-            )
-        return checked
-
-    def _add(self, groups: Sequence[Any]) -> None:
-        w, forest = self._workspace, self._forest
-        parsed = [self._parse(group) for group in groups]
-        structures = [structure for _, structure in parsed]
-        names = forest.names(structures, w.names)
-        every = [leaf for group, _ in parsed for leaf in group["params"]]
-        check_parameters([*w.parameters, *every], [*w.names, *(n for own in names for n in own)])
-        for (group, structure), own in zip(parsed, names, strict=True):
-            w.add(group, group["params"], own)
-            forest.structures.append(structure)
-        w.arrange()
-
-    def _parse(self, group: Any) -> tuple[Group, Structure]:
-        if not isinstance(group, Mapping) or "params" not in group:
-            raise TypeError(
-                f'a group is a mapping with "params" and hyperparameters; got {group!r}'
-            )
-        own = {name: value for name, value in group.items() if name != "params"}
-        unknown = set(own) - set(self._defaults)
-        if unknown:
-            raise ValueError(
-                f"{type(self).__name__}: a group has {', '.join(sorted(map(str, unknown)))}; "
-                f"known are {', '.join(self._defaults)}"
-            )
-        values = self._check({**self._defaults, **own})
-        structure = Structure(group["params"])
-        leaves = structure.leaves(group["params"], "params")
-        return Group({"params": tuple(leaves), **values}, self._assign), structure
-
-    def _assign(self, group: Group, new: Mapping[str, Any]) -> None:
-        with self._alone("param_groups"):
-            self._workspace.assign(group, self._check({**group.hyperparameters(), **new}))
-
-    def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Add parameters with hyperparameters of their own.
-
-        From then on gradients come as a sequence with an entry for each group.
-
-        Parameters
-        ----------
-        group : mapping
-            ``{"params": ..., "lr": ..., ...}``; what it leaves out is as for the first groups.
-
-        Examples
-        --------
-        >>> opt = fastopt.SGD(np.ones(3), lr=0.1)
-        >>> opt.add_param_group({"params": np.ones(2), "lr": 0.5})
-        >>> opt.step([np.ones(3), np.ones(2)]), opt.param_groups[1]["params"]
-        (StepInfo(skipped=False, grad_norm=None), (array([0.5, 0.5]),))
-        """
-        if self._embedded is not None:
-            raise RuntimeError("add_param_group: jit_step() has handed out this optimizer's state")
-        with self._alone("add_param_group"):
-            before, self._forest.grouped = self._forest.grouped, True
-            try:
-                self._add([group])
-            except BaseException:
-                self._forest.grouped = before
-                raise
-
     # ---- steps ------------------------------------------------------------------------------------
 
-    def step(self, grads: Any) -> StepInfo:
-        """Update the parameters in place.
+    def step(
+        self,
+        grads: Any = _ACCUMULATED,
+        *,
+        scale: float = 1.0,
+        clip_norm: float | None = None,
+        clip_norm_each: float | None = None,
+        clip_value: float | None = None,
+        skip_nonfinite: bool = False,
+        zero_grads: bool = False,
+    ) -> StepInfo:
+        """Update the parameters in place, in one pass over memory.
 
         Parameters
         ----------
         grads : structured as `params`
-            Arrays of the parameters' shapes and dtypes, any strides; only read. None leaves
-            that parameter, its slots and its step count alone.
+            Arrays of the parameters' shapes and dtypes, any strides; only read, unless `zero_grads`. None leaves
+            that parameter, its slots and its step count alone. Left out: what `accumulate` has added up.
+        scale : float
+            Gradients are multiplied by it first: the inverse of what a loss was multiplied by, or of the
+            number of batches that were accumulated.
+        clip_norm : float, optional
+            Then by min(1, clip_norm / their global L2 norm), for which they are read once more.
+        clip_norm_each : float, optional
+            Or each tensor's by min(1, clip_norm_each / its own norm).
+        clip_value : float, optional
+            Then each number is clamped to [-clip_value, clip_value]; of complex ones each part. NaN stays NaN.
+        skip_nonfinite : bool
+            Change nothing, and count the step in `skipped_steps` only, if a scaled gradient is not finite.
+        zero_grads : bool
+            Write zeros into the gradients, also of a skipped step.
 
         Returns
         -------
@@ -166,9 +110,9 @@ class Optimizer(Formula):
         Raises
         ------
         TypeError, ValueError
-            If a gradient does not fit or overlaps a parameter or a slot; nothing was changed.
+            If a gradient does not fit or overlaps a parameter or a slot, or an option is out of range; nothing was changed.
         RuntimeError
-            If another thread is stepping this optimizer.
+            If another thread is stepping this optimizer; if there are neither `grads` nor accumulated ones.
 
         Examples
         --------
@@ -178,83 +122,126 @@ class Optimizer(Formula):
         >>> w["W"]
         array([[0.5, 0.5],
                [0.5, 0.5]])
+        >>> opt.step({"W": np.full((2, 2), 3.0), "b": None}, clip_norm=1.0).grad_norm
+        6.0
         """
+        request = _PLAIN
+        if (
+            scale != 1.0 or clip_norm is not None or clip_norm_each is not None
+            or clip_value is not None or skip_nonfinite is not False or zero_grads is not False
+        ):  # fmt: skip
+            request = Request(
+                scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads
+            )
         self._enter("step")
         try:
-            self._workspace.step(self._forest.leaves(grads))
+            if grads is _ACCUMULATED:
+                return self._step_accumulated(request)
+            return self._step(self._forest.leaves(grads), request)
         finally:
             self._busy.release()
-        return _DONE
 
-    def _enter(self, what: str) -> None:
-        if not self._busy.acquire(blocking=False):
-            raise RuntimeError(f"{what}: another thread is using this optimizer")
-
-    @contextlib.contextmanager
-    def _alone(self, what: str) -> Iterator[None]:
-        self._enter(what)
+    def _step(self, leaves: list[Any], request: Request) -> StepInfo:
+        """A step with these gradients, in order of the parameters; the lock is held."""
+        w, runner = self._workspace, self._runner
+        if w.scheduled:
+            w.follow()
+        if request is _PLAIN and not self.monitor:
+            runner.step(leaves)
+            w.count[0] += 1
+            return _DONE
+        held = runner.locate(leaves, zeroed=request.zero_grads)
+        norm, go = decide(runner, request)
+        options = request.options | ({MONITOR} if self.monitor else set())
         try:
-            yield
+            if go:
+                runner.update(frozenset(options))
         finally:
-            self._busy.release()
+            runner.plain_gains()
+        if request.zero_grads:
+            for gradient in leaves if not go else (given for given, _ in held):
+                if gradient is not None:
+                    gradient[...] = 0
+        w.count[0 if go else 1] += 1
+        sizes = np.sqrt(runner.monitored()).tolist() if self.monitor and go else (None, None)
+        return StepInfo(not go, norm, *sizes)
 
-    # ---- what can be seen and changed ---------------------------------------------------------------
-
-    @property
-    def param_groups(self) -> list[Group]:
-        """The groups: dicts of hyperparameters, writable, checked on assignment.
-
-        Examples
-        --------
-        >>> opt = fastopt.Adam(np.ones(3), lr=0.1)
-        >>> opt.param_groups[0]["lr"] *= 0.5
-        >>> opt.param_groups[0]["lr"]
-        0.05
-        """
-        return list(self._workspace.groups)
-
-    @property
-    def state(self) -> State:
-        """Slots and step counts: ``opt.state[key][slot]``, key a position or a name such as ``layer1/W``.
-
-        Examples
-        --------
-        >>> opt = fastopt.Adam({"W": np.ones(2)}, lr=0.1)
-        >>> info = opt.step({"W": np.ones(2)})
-        >>> opt.state["W"]["exp_avg"], opt.state[0]["step"]
-        (array([0.1, 0.1]), 1)
-        """
-        return State(self._workspace)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Slots, step counts and hyperparameters, copied, in the layout of torch.optim.
-
-        Returns
-        -------
-        dict
-            ``{"state": {position: {"step": int, slot: array, ...}}, "param_groups": [...]}``; each group has the
-            positions of its parameters under ``"params"`` and their names under ``"param_names"``.
-        """
-        with self._alone("state_dict"):
-            return checkpoint.to_dict(self._workspace)
-
-    def load_state_dict(self, d: Mapping[str, Any], strict: bool = True) -> None:
-        """Take over what `state_dict` gave, of this optimizer or of torch's of the same name.
+    def accumulate(self, grads: Any) -> None:
+        """Add gradients into the optimizer's own buffer; ``step()`` without gradients uses and clears it.
 
         Parameters
         ----------
-        d : mapping
-            Values are copied. A parameter without an entry counts as never stepped.
-        strict : bool
-            Whether slots and hyperparameters that this optimizer does not have are errors, or ignored.
+        grads : structured as `params`
+            None adds nothing; a parameter that got only None has no gradient in the step.
 
-        Raises
-        ------
-        ValueError
-            If it does not fit; nothing was changed.
+        Notes
+        -----
+        The sum is taken as it is: for a mean over n batches, ``step(scale=1 / n)``. It is no part of `state_dict`.
+
+        Examples
+        --------
+        >>> w = np.zeros(2)
+        >>> opt = fastopt.SGD(w, lr=1.0)
+        >>> for g in ([1.0, 2.0], [3.0, 4.0]):
+        ...     opt.accumulate(np.array(g))
+        >>> info = opt.step(scale=1 / 2)
+        >>> w
+        array([-2., -3.])
         """
-        with self._alone("load_state_dict"):
-            checkpoint.load(self._workspace, d, self._check, strict)
+        from fastopt.accumulation import extended
+
+        leaves = self._forest.leaves(grads)
+        with self._alone("accumulate"):
+            w = self._workspace
+            self._accumulator = extended(self._accumulator, w.parameters, w.names)
+            self._accumulator.add(leaves)
+
+    def _step_accumulated(self, request: Request) -> StepInfo:
+        if self._accumulator is None or not self._accumulator.pending:
+            raise RuntimeError("step: no gradients were given and none accumulated")
+        missing = len(self._workspace.parameters) - len(self._accumulator.sums())
+        info = self._step(self._accumulator.sums() + [None] * missing, request)
+        self._accumulator.clear()
+        return info
+
+    def propose(
+        self,
+        grads: Any,
+        out: Any = None,
+        *,
+        scale: float = 1.0,
+        clip_norm: float | None = None,
+        clip_norm_each: float | None = None,
+        clip_value: float | None = None,
+    ) -> Any:
+        """Write the parameters that `step` would give elsewhere, and change nothing.
+
+        Parameters
+        ----------
+        grads : structured as `params`
+        out : structured as `params`, optional
+            Contiguous writable arrays of the parameters' shapes, dtypes and memory order; new ones if left out.
+        scale, clip_norm, clip_norm_each, clip_value
+            As for `step`.
+
+        Returns
+        -------
+        structured as `params`
+            `out`. A parameter without a gradient is copied.
+
+        Examples
+        --------
+        >>> w = np.array([1.0, 2.0])
+        >>> opt = fastopt.Adam(w, lr=0.5)
+        >>> opt.propose(np.array([3.0, -4.0])), w, opt.state[0]["step"]
+        (array([0.5, 2.5]), array([1., 2.]), 0)
+        """
+        request = Request(scale, clip_norm, clip_norm_each, clip_value)
+        leaves = self._forest.leaves(grads)
+        places = None if out is None else self._forest.leaves(out, "out")
+        with self._alone("propose"):
+            made = proposal.propose(self._workspace, self._runner, leaves, places, request)
+        return self._forest.build(made) if out is None else out
 
     def jit_step(self) -> tuple[Any, Any]:
         """Give the step for use in ``@njit`` code: ``kernel(p, g, state)``.
@@ -285,38 +272,3 @@ class Optimizer(Formula):
         kernel, state = embed.jit_step(self._workspace)
         self._embedded = set(self._workspace.slots[0])
         return kernel, state
-
-    def _require_support(self, ability: str) -> None:
-        if ability not in self.supports:
-            raise TypeError(f"{type(self).__name__} does not support {ability}")
-
-    # ---- copies -------------------------------------------------------------------------------------
-
-    def __getstate__(self) -> dict[str, Any]:
-        w = self._workspace
-        own = {k: v for k, v in self.__dict__.items() if k not in ("_workspace", "_busy")}
-        arrays = [w.parameters[m.start : m.stop] for m in w.members]
-        with self._alone("copy"):
-            saved = checkpoint.to_dict(w)
-        return {**own, "_embedded": None, "_saved": (arrays, saved)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        arrays, saved = state.pop("_saved")
-        forest = state["_forest"]
-        self._set_up(state["_defaults"])
-        self._forest.grouped = forest.grouped
-        structures = zip(forest.structures, arrays, strict=True)
-        self._add([{"params": structure.build(own)} for structure, own in structures])
-        self._workspace.names = [n for group in saved["param_groups"] for n in group["param_names"]]
-        checkpoint.load(self._workspace, saved, self._check, strict=True)
-        self.__dict__.update(state)
-
-    def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
-        for i, group in enumerate(self.param_groups):
-            values = ", ".join(f"{k}={v!r}" for k, v in group.items() if k != "params")
-            count = sum(p.size for p in group["params"])
-            lines.append(
-                f"    group {i}: {len(group['params'])} arrays, {count:,} numbers; {values}"
-            )
-        return "\n".join([*lines, ")"])

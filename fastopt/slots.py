@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.storage import Storage
+from fastopt.storage import Storage, count_reals
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 _PAGE, _HUGE_PAGE = 1 << 12, 1 << 21  # bytes
@@ -20,16 +20,26 @@ _START = 64  # elements: tensors start here, so that no two share a cache line
 
 @dataclass(frozen=True)
 class Slot:
-    """A number that an optimizer keeps for every element of a parameter.
+    """A number that an optimizer keeps for every element of a parameter, or for every row or column.
 
     Parameters
     ----------
     initial : callable, optional
         ``initial(h, p)`` gives the value before the first step, a number or an array shaped like the
-        parameter ``p``; ``h`` is the header row. Zero if left out.
+        slot; ``p`` is the parameter, ``h`` the header row. Zero if left out.
     when : str, optional
         A hyperparameter; where it is 0 or False, the slot is absent: the formula reads 0 for it,
         what it gives back is dropped, and no memory is kept or moved.
+    shape : str
+        ``"element"``: shaped like the parameter. ``"row"``, ``"column"``: a number for each row or column of
+        the matrices of the last two dimensions, shaped (..., R, 1) or (..., 1, C); absent for parameters of fewer
+        dimensions. ``"vector"``: shaped like the parameter, and absent unless that has fewer than two.
+    combine : callable, optional
+        For rows and columns: ``combine(c, value, measured, count)`` gives the new number of a line from the old one and
+        from what the `Measure` with scope ``"lines"`` found in its `count` elements, a tuple of numbers.
+    seen : callable, optional
+        For rows and columns: ``seen(c, before, after, mean)`` gives what later measures and `update` see; ``mean``
+        is that of the new numbers in a matrix. ``after`` if left out.
 
     Examples
     --------
@@ -38,10 +48,53 @@ class Slot:
 
     initial: Callable[[Any, Any], Any] | None = None
     when: str | None = None
+    shape: str = "element"
+    combine: Callable[..., Any] | None = None
+    seen: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.shape not in SHAPES:
+            raise ValueError(
+                f"Slot: shape is {self.shape!r}; expected one of {', '.join(map(repr, SHAPES))}"
+            )
+        for name in ("initial", "combine", "seen"):
+            function = getattr(self, name)
+            if isinstance(function, staticmethod):
+                object.__setattr__(self, name, function.__func__)
+        if (self.combine is None) == self.of_lines:
+            raise ValueError(
+                f"Slot: combine is {self.combine!r} with shape {self.shape!r}; expected a function for "
+                "'row' and 'column', None for others"
+            )
+
+    @property
+    def of_lines(self) -> bool:
+        """Whether it has a number for each row or column."""
+        return self.shape in ("row", "column")
 
     def present(self, hyperparameters: Mapping[str, Any]) -> bool:
         """Whether a group with these hyperparameters keeps the slot."""
         return self.when is None or bool(hyperparameters[self.when])
+
+    def like(self, p: np.ndarray) -> np.ndarray | None:
+        """An array of the slot's shape, dtype and memory order for a parameter; None where it has no such slot."""
+        if self.shape == "element" or (self.shape == "vector" and p.ndim < 2):
+            return p
+        if self.shape == "vector" or p.ndim < 2:
+            return None
+        *batch, rows, columns = p.shape
+        return np.empty((*batch, *((rows, 1) if self.shape == "row" else (1, columns))), p.dtype)
+
+    def over(self, p: np.ndarray) -> str:
+        """How it lies over a parameter's memory, as `fastopt.variant` names it."""
+        if not self.of_lines:
+            return "element"
+        return (
+            self.shape if p.flags.c_contiguous else {"row": "column", "column": "row"}[self.shape]
+        )
+
+
+SHAPES = ("element", "row", "column", "vector")
 
 
 def aligned_zeros(count: int, dtype: np.dtype[Any]) -> np.ndarray:
@@ -73,35 +126,57 @@ class Place:
         return self.storage.addresses(self.arrays, self.start)
 
     def read(self) -> np.ndarray:
-        """The slot shaped like the parameter: a view, or decoded and read-only where packed."""
-        flat = self.storage.view(self.arrays, self.start, self.like.size)
+        """The slot as an array: a view, or decoded and read-only where packed."""
+        count = count_reals(self.like)
+        flat = self.storage.view(self.arrays, self.start, count)
         if flat is None:
             from fastopt.drivers import transfer
 
-            flat = transfer.read(self.storage, self.addresses(), self.like.size)
+            flat = transfer.read(self.storage, self.addresses(), count)
             flat.flags.writeable = False
-        return flat.reshape(self.like.shape, order=memory_order(self.like))
+        return flat.view(self.like.dtype).reshape(self.like.shape, order=memory_order(self.like))
 
     def write(self, values: Any) -> None:
-        """Fill the slot with a number or an array shaped like the parameter."""
-        flat = self.storage.view(self.arrays, self.start, self.like.size)
-        if flat is not None:
-            flat.reshape(self.like.shape, order=memory_order(self.like))[...] = values
+        """Fill the slot with a real number, for both parts of complex ones, or an array."""
+        if self.like.dtype.kind == "c" and np.ndim(values) == 0:
+            values = complex(values, values)
+        if not self.storage.scratch:
+            self.read()[...] = values
             return
         from fastopt.drivers import transfer
 
         full = np.broadcast_to(np.asarray(values, self.like.dtype), self.like.shape)
-        transfer.write(self.storage, self.addresses(), full.ravel(memory_order(self.like)))
+        ordered = full.ravel(memory_order(self.like)).view(self.storage.dtype)
+        transfer.write(self.storage, self.addresses(), ordered)
 
 
-def slab(storage: Storage, parameters: Sequence[np.ndarray]) -> list[Place]:
-    """One contiguous slab for a slot of several tensors; it never moves or grows."""
-    starts, end = _starts(storage, parameters)
+@dataclass
+class Lines(Place):
+    """Where a slot with a number per row or column lies, with room for its next numbers and those that are seen."""
+
+    renewed: np.ndarray
+    seen: np.ndarray
+
+    def addresses(self) -> list[int]:
+        """Before the step, renewed, as the rule sees it."""
+        return [*super().addresses(), self.renewed.ctypes.data, self.seen.ctypes.data]
+
+
+def with_lines(place: Place, slot: Slot) -> Lines:
+    """A place with the further room that a slot of lines needs."""
+    renewed = aligned_zeros(place.like.size, place.storage.dtype)
+    seen = renewed if slot.seen is None else aligned_zeros(place.like.size, place.storage.dtype)
+    return Lines(place.storage, place.arrays, place.start, place.like, renewed, seen)
+
+
+def slab(storage: Storage, likes: Sequence[np.ndarray]) -> list[Place]:
+    """One contiguous slab for a slot of several tensors, shaped like these; it never moves or grows."""
+    starts, end = _starts(storage, likes)
     arrays = tuple(aligned_zeros(-(-end // column.per), column.dtype) for column in storage.columns)
-    return [Place(storage, arrays, start, p) for start, p in zip(starts, parameters, strict=True)]
+    return [Place(storage, arrays, start, p) for start, p in zip(starts, likes, strict=True)]
 
 
-def _starts(storage: Storage, parameters: Sequence[np.ndarray]) -> tuple[list[int], int]:
+def _starts(storage: Storage, likes: Sequence[np.ndarray]) -> tuple[list[int], int]:
     """The first element of each tensor, and the end.
 
     A large tensor's slot lies half a page off the parameter's place in its page: the processor takes loads and
@@ -109,13 +184,13 @@ def _starts(storage: Storage, parameters: Sequence[np.ndarray]) -> tuple[list[in
     """
     step, page = max(_START, storage.block), _PAGE // storage.dtype.itemsize
     starts, position = [], 0
-    for p in parameters:
+    for p in likes:
         position = -(-position // step) * step
         if p.nbytes >= 4 * _PAGE and not storage.scratch:
             wanted = (p.ctypes.data + _PAGE // 2) % _PAGE // _ALIGNMENT * _ALIGNMENT
-            position += (wanted // p.itemsize - position) % page
+            position += (wanted // storage.dtype.itemsize - position) % page
         starts.append(position)
-        position += p.size
+        position += count_reals(p)
     return starts, position
 
 

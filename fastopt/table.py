@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.variant import Variant
+from fastopt.storage import count_reals
+from fastopt.strips import STRIP_COLUMNS, Strips
+from fastopt.variant import BLOCK, LEADING, Variant
 
 #: Elements in a tile: 16 KiB of float32, so that unpacked tiles of packed storages stay in L1 and L2.
 TILE = 4096
@@ -30,38 +32,53 @@ class Table:
     tensors : int64 (tensors,)
         Number of each tensor in the whole optimizer: its row of the header and of the gradients.
     addresses : int64 (tensors, columns)
-        Where parameter and slots start.
+        Where parameter and slots start; with slots of lines, height and width of the matrices.
     tiles : int64 (rows, 4)
         A row per tile: tensor (in this table), offset in it, length, elements in the rows before.
-    coefficients : (tensors, 1 + coefficients) in compute dtype
+    coefficients : (tensors, leading columns and the rule's) in compute dtype
         Written by `advance`, read by `update`.
+    blocks : float64 (rows, results)
+        Sums of each tile.
     """
 
     def __init__(
         self,
         variant: Variant,
         tensors: Sequence[int],
-        sizes: Sequence[int],
+        parameters: Sequence[np.ndarray],
         addresses: Sequence[Sequence[int]],
         tile: int = TILE,
     ) -> None:
         self.variant = variant
         self.tensors = np.array(tensors, np.int64)
         self.addresses = np.array(addresses, np.int64).reshape(len(tensors), variant.columns)
-        self.tiles = _tiles(np.array(sizes, np.int64), tile)
-        width = 1 + variant.rule.count_coefficients()
+        sizes = np.array([count_reals(p) for p in parameters], np.int64)
+        self.tiles = _tiles(sizes, tile)
+        width = LEADING + variant.rule.count_coefficients()
         self.coefficients = np.zeros((len(tensors), width), variant.dtype)
-        self.elements = int(sum(sizes))
+        self.blocks = np.zeros((len(self.tiles), max(2, variant.results)))
+        self.elements = int(sizes.sum())
         self.bytes = self.elements * variant.bytes_per_element()
+        self._numbers = variant.line_numbers()
+        cut = Strips(parameters if variant.has_lines else [], self._numbers)
+        self.strips, self.grids, self.partials = cut.strips, cut.grids, cut.partials
         self._tile = tile if variant.scratch else 0
-        self._scratch: dict[int, np.ndarray] = {}
+        self._kept: dict[tuple[str, int], np.ndarray] = {}
 
     def scratch(self, shares: int) -> np.ndarray:
         """Room for the unpacked tiles of so many threads: (shares, arrays, tile)."""
-        if shares not in self._scratch:
-            shape = (shares, self.variant.arrays, self._tile)
-            self._scratch[shares] = np.zeros(shape, self.variant.dtype)
-        return self._scratch[shares]
+        return self._room("scratch", (shares, self.variant.arrays, self._tile))
+
+    def sums(self, shares: int) -> np.ndarray:
+        """Accumulators of so many threads: (shares, results, elements of a block or columns of a strip)."""
+        rows = max(2, self.variant.results, 2 * self._numbers)
+        width = max(BLOCK, self.variant.block, STRIP_COLUMNS if self._numbers else 0)
+        return self._room("sums", (shares, rows, width))
+
+    def _room(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        if (name, shape[0]) not in self._kept:
+            self._kept[name, shape[0]] = np.zeros(shape, self.variant.dtype)
+        return self._kept[name, shape[0]]
 
 
 def _tiles(sizes: np.ndarray[Any, np.dtype[np.int64]], tile: int) -> np.ndarray:

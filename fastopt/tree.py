@@ -94,8 +94,8 @@ class Forest:
                 return names
         raise ValueError(f"params: two parameters are called {twice[0]!r}; rename a key")
 
-    def leaves(self, grads: Any) -> list[Any]:
-        """The leaves of gradients structured as the parameters.
+    def leaves(self, grads: Any, what: str = "grads") -> list[Any]:
+        """The leaves of gradients, or of `what`, structured as the parameters.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Forest:
             If the structure differs.
         """
         if not self.grouped:
-            return self.structures[0].leaves(grads, "grads")
+            return self.structures[0].leaves(grads, what)
         if not _is_sequence(grads) or len(grads) != len(self.structures):
             got = (
                 f"a sequence of {len(grads)}"
@@ -111,7 +111,7 @@ class Forest:
                 else f"a {type(grads).__name__}"
             )
             expected = f"a sequence with an entry for each of {len(self.structures)} groups"
-            raise ValueError(f"grads is {got}; expected {expected}")
+            raise ValueError(f"{what} is {got}; expected {expected}")
         found: list[Any] = []
         for i, (structure, entry) in enumerate(zip(self.structures, grads, strict=True)):
             if (
@@ -120,8 +120,15 @@ class Forest:
                 and not structure.has("params")
             ):
                 entry = entry["params"]
-            found += structure.leaves(entry, f"grads[{i}]")
+            found += structure.leaves(entry, f"{what}[{i}]")
         return found
+
+    def build(self, leaves: Sequence[Any]) -> Any:
+        """The structure of the gradients around other leaves."""
+        own, built = iter(leaves), []
+        for structure in self.structures:
+            built.append(structure.build([next(own) for _ in structure.names]))
+        return built if self.grouped else built[0]
 
 
 def is_groups(params: Any) -> bool:
@@ -254,15 +261,17 @@ def check_parameters(parameters: Sequence[Any], names: Sequence[str]) -> None:
     Raises
     ------
     TypeError
-        If one is no array of float32 or float64.
+        If one is no array of float32, float64, complex64 or complex128.
     ValueError
         If one is read-only, not contiguous or not aligned, or shares memory with another.
     """
     for p, name in zip(parameters, names, strict=True):
         if not isinstance(p, np.ndarray) or isinstance(p, np.ma.MaskedArray):
             raise TypeError(f"parameter {name} is a {type(p).__name__}; expected a NumPy array")
-        if p.dtype.kind != "f" or p.dtype.itemsize not in (4, 8):
-            raise TypeError(f"parameter {name} has dtype {p.dtype}; expected float32 or float64")
+        if p.dtype.name not in ("float32", "float64", "complex64", "complex128"):
+            raise TypeError(
+                f"parameter {name} has dtype {p.dtype}; expected float32, float64, complex64 or complex128"
+            )
         if not p.dtype.isnative:
             raise ValueError(
                 f"parameter {name} has foreign byte order ({p.dtype.str}); expected native"

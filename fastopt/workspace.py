@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastopt import gradients
-from fastopt.declarations import Declarations
-from fastopt.drivers import cpu, threads
-from fastopt.hyperparameters import Group, Value, as_numbers
-from fastopt.slots import Place, slab
-from fastopt.storage import Storage, native
+from fastopt.declarations import AVERAGE, Declarations
+from fastopt.drivers import cpu
+from fastopt.hyperparameters import Group, Value, as_numbers, field_names
+from fastopt.scheduled import Scheduled
+from fastopt.slots import Place, slab, with_lines
+from fastopt.storage import Storage, native, real_dtype
+from fastopt.strips import memory_matrices
 from fastopt.table import Table
 from fastopt.variant import Variant
-
-_NO_ARRAYS = np.zeros(0, np.int64)
 
 
 class Workspace:
@@ -32,6 +30,10 @@ class Workspace:
         The header rows.
     slots : list of dict
         Slot name to `Place`, per tensor.
+    counters : int64 (2,)
+        Steps taken, and skipped.
+    gradients, ids, gains : arrays (tensors, ...)
+        Where gradients lie, what Python gave, and what multiplies and limits them.
     """
 
     def __init__(self, declared: Declarations) -> None:
@@ -43,9 +45,9 @@ class Workspace:
         self.slots: list[dict[str, Place]] = []
         self.header = np.zeros(0, declared.rule.header)
         self.tables: list[Table] = []
-        self._calls: list[_Call] = []
-        self._generation = -1
-        self.forced_shares: int | None = None
+        self.counters = np.zeros(2, np.int64)
+        self.count = memoryview(self.counters)
+        self.scheduled = Scheduled(declared, [], [], np.zeros((0, 1)))
 
     # ---- membership -----------------------------------------------------------------------------
 
@@ -55,6 +57,12 @@ class Workspace:
         rows["machine_eps"] = [np.finfo(p.dtype).eps for p in parameters]
         for name, value in self.declared.running.items():
             rows[name] = value
+            if name in self.declared.rule.shared and len(self.header):
+                rows[name] = self.header[name][0]
+        for row, p in zip(rows, parameters, strict=True):
+            row["size"] = p.size
+            if p.ndim > 1:
+                row["rows"], row["columns"] = p.shape[-2:]
         self._write(rows, group.hyperparameters())
         slots = self._new_slots(self.declared.present(group), parameters, rows)
         first = len(self.parameters)
@@ -67,11 +75,12 @@ class Workspace:
 
     def assign(self, group: Group, values: Mapping[str, Value]) -> None:
         """Let a group have hyperparameters (checked before): header rows, and slots that come or go."""
+        self.declared.validate(values, self.steps_taken)
         index = next(i for i, g in enumerate(self.groups) if g is group)
         own = slice(self.members[index].start, self.members[index].stop)
         rows = self.header[own].copy()
         self._write(rows, values)
-        kept = set().union(*self.slots[own])
+        kept = self.declared.present(group)
         present = self.declared.present(values)
         fresh = self._new_slots(present - kept, self.parameters[own], rows)
         dict.update(group, values)
@@ -79,16 +88,23 @@ class Workspace:
         if present != kept:
             for slots, more in zip(self.slots[own], fresh, strict=True):
                 for name in kept - present:
-                    del slots[name]
+                    slots.pop(name, None)
                 slots.update(more)
             self.arrange()
+        else:
+            self._follow_schedules()
+
+    @property
+    def steps_taken(self) -> int:
+        """Steps so far, without those skipped."""
+        return int(self.counters[0])
 
     def _write(self, rows: np.ndarray, values: Mapping[str, Value]) -> None:
         for name, value in values.items():
-            numbers = as_numbers(value, self.declared.choices(name))
-            whole = name in (rows.dtype.names or ())
-            for i, number in enumerate(numbers):
-                rows[name if whole else f"{name.removesuffix('s')}{i + 1}"] = number
+            now = self.declared.at(name, value, self.steps_taken)
+            numbers = as_numbers(now, self.declared.choices(name))
+            for field, number in zip(field_names(rows.dtype, name, numbers), numbers, strict=True):
+                rows[field] = number
 
     def _new_slots(
         self, names: set[str], parameters: Sequence[np.ndarray], rows: np.ndarray
@@ -96,27 +112,36 @@ class Workspace:
         """Slabs for these slots, by dtype, filled with their initial values."""
         slots: list[dict[str, Place]] = [{} for _ in parameters]
         for dtype in dict.fromkeys(p.dtype for p in parameters):
-            chosen = [k for k, p in enumerate(parameters) if p.dtype == dtype]
             for name in names:
-                places = slab(self._storage(name, dtype), [parameters[k] for k in chosen])
-                initial = self.declared.slots[name].initial
-                for k, place in zip(chosen, places, strict=True):
-                    slots[k][name] = place
-                    if initial is not None:
-                        place.write(initial(rows[k], parameters[k]))
+                slot = self.declared.slots[name]
+                shaped = {k: slot.like(p) for k, p in enumerate(parameters) if p.dtype == dtype}
+                likes = {k: like for k, like in shaped.items() if like is not None}
+                places = slab(self._storage(name, dtype), list(likes.values()))
+                for k, place in zip(likes, places, strict=True):
+                    slots[k][name] = with_lines(place, slot) if slot.of_lines else place
+                    if slot.initial is not None:
+                        slots[k][name].write(slot.initial(rows[k], parameters[k]))
         return slots
 
     def _storage(self, name: str, dtype: np.dtype[Any]) -> Storage:
-        return (self.declared.storage(name) or native)(dtype)
+        return (self.declared.storage(name) or native)(real_dtype(dtype))
 
     # ---- tables ---------------------------------------------------------------------------------
 
     def variant(self, k: int) -> Variant:
         """The variant that updates tensor k."""
-        dtype, rule = self.parameters[k].dtype, self.declared.rule
-        own = self.slots[k]
-        storages = tuple(own[name].storage if name in own else None for name in rule.slots)
-        return Variant(rule, native(dtype), native(dtype), storages)
+        p, declared, own = self.parameters[k], self.declared, self.slots[k]
+        plain = native(real_dtype(p.dtype))
+        names = declared.rule.slots
+        return Variant(
+            declared.rule,
+            plain,
+            plain,
+            tuple(own[name].storage if name in own else None for name in names),
+            tuple(declared.slots[name].over(p) for name in names),
+            own[AVERAGE].storage if AVERAGE in own else None,
+            "bounds" in declared.kinds,
+        )
 
     def arrange(self) -> None:
         """Make the tables anew."""
@@ -125,103 +150,33 @@ class Workspace:
             together.setdefault(self.variant(k), []).append(k)
         self.tables = [self._table(variant, tensors) for variant, tensors in together.items()]
         slabs = {id(a): a for own in self.slots for place in own.values() for a in place.arrays}
+        count, results = len(self.parameters), [m.results for m in self.declared.rule.measures]
         self.layout = gradients.layout(self.parameters)
         self.occupied = gradients.occupied([*self.parameters, *slabs.values()])
-        self.ids = np.zeros(len(self.parameters), np.int64)
-        self.gradients = np.zeros(len(self.parameters), np.int64)
-        self.everyone = np.ones(len(self.parameters), np.int64)
-        self._generation = -1
+        self.ids, self.gradients, self.outs = np.zeros((3, count), np.int64)
+        self.gains = np.tile([1.0, np.inf], (count, 1))
+        self.totals = np.zeros((count, max(1, sum(map(len, results)))))
+        self.words = self.header.view(np.float64).reshape(count, -1)
+        self._follow_schedules()
+        self.arrangement = object()
+
+    def follow(self) -> None:
+        """Let scheduled hyperparameters be what their schedules say for the coming step."""
+        self.scheduled.call(self.steps_taken)
+        if len(self.scheduled.plan):
+            cpu.apply_schedules()(self.words, self.steps_taken, self.scheduled.plan)
+
+    def _follow_schedules(self) -> None:
+        self.scheduled = Scheduled(self.declared, self.groups, self.members, self.words)
 
     def _table(self, variant: Variant, tensors: list[int]) -> Table:
         addresses = []
         for k in tensors:
             row = variant.parameter.addresses((self.parameters[k],), 0)
-            for name in variant.rule.slots:
+            for name in (*variant.rule.slots, AVERAGE):
                 if name in self.slots[k]:
                     row += self.slots[k][name].addresses()
+            row += memory_matrices(self.parameters[k])[1:] if variant.has_lines else ()
             addresses.append(row)
-        sizes = [self.parameters[k].size for k in tensors]
-        return Table(variant, tensors, sizes, addresses, self.declared.tile)
-
-    # ---- steps ----------------------------------------------------------------------------------
-
-    def step(self, leaves: Sequence[Any]) -> None:
-        """Check all gradients, then step every tensor that has one."""
-        if self._generation != threads.generation:
-            self._prepare()
-        ids = self.ids
-        if len(leaves) == 1:
-            ids[0] = id(leaves[0])
-        else:
-            view = memoryview(ids)  # type: ignore[arg-type]
-            for k, leaf in enumerate(leaves):
-                view[k] = id(leaf)
-        copies: list[np.ndarray] = []
-        for call in self._calls:
-            wrong = self._run(call, ids)
-            while wrong >= 0:  # nothing was changed yet; Python looks at this one
-                copies.append(self._accept(leaves[wrong], wrong))
-                wrong = self._run(call, ids)
-            ids = _NO_ARRAYS
-
-    def _run(self, call: _Call, ids: np.ndarray) -> int:
-        if call.lock is None:
-            return call.kernel(ids, *call.arguments)  # type: ignore[no-any-return]
-        if call.lock.acquire(blocking=False):
-            try:
-                return call.kernel(ids, *call.arguments)  # type: ignore[no-any-return]
-            finally:
-                call.lock.release()
-        return self._run(self._call(call.table, 1), ids)
-
-    def _accept(self, gradient: Any, k: int) -> np.ndarray:
-        array = gradients.accept(gradient, self.parameters[k], self.names[k], self.occupied)
-        self.ids[k] = gradients.LOCATED
-        self.gradients[k] = array.ctypes.data
-        return array
-
-    def move(self, name: str, active: np.ndarray | None = None) -> None:
-        """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0."""
-        if active is None:
-            active = self.everyone
-        for table in self.tables:
-            shares = self._shares(table)
-            lock = threads.launch_lock() if shares > 1 else None
-            with lock or contextlib.nullcontext():
-                kernel = cpu.move(table.variant, name, cpu.driver(shares))
-                kernel(
-                    self.header, active, table.tensors, table.tiles, table.addresses,
-                    table.coefficients, table.scratch(shares),
-                )  # fmt: skip
-
-    def _prepare(self) -> None:
-        self._calls = [self._call(table, self._shares(table)) for table in self.tables]
-        if len(self._calls) > 1:  # one that cannot be compiled must not find others updated
-            for call in self._calls:
-                call.kernel.compile(cpu.step_signature(call.table.variant))
-        self._generation = threads.generation
-
-    def _shares(self, table: Table) -> int:
-        return self.forced_shares or threads.shares(table.bytes)
-
-    def force_shares(self, shares: int | None) -> None:
-        """Split every step into so many shares, whatever its size; None: as measured."""
-        self.forced_shares = shares
-        self._generation = -1
-
-    def _call(self, table: Table, shares: int) -> _Call:
-        arguments = (
-            self.layout, self.occupied, self.gradients, self.header, table.tensors, table.tiles,
-            table.addresses, table.coefficients, table.scratch(shares),
-        )  # fmt: skip
-        lock = threads.launch_lock() if shares > 1 else None
-        return _Call(table, lock, cpu.step(table.variant, cpu.driver(shares)), arguments)
-
-
-class _Call(NamedTuple):
-    """A kernel with its arguments, ready to run."""
-
-    table: Table
-    lock: threading.Lock | None
-    kernel: Any
-    arguments: tuple[Any, ...]
+        parameters = [self.parameters[k] for k in tensors]
+        return Table(variant, tensors, parameters, addresses, self.declared.tile)

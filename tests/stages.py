@@ -15,7 +15,9 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
     w = opt._workspace
     w.gradients[:] = [g.ctypes.data for g in leaves]
     for table in w.tables:
-        cpu.advance(table.variant)(w.header, table.tensors, w.gradients, table.coefficients)
+        cpu.advance(table.variant)(
+            w.header, table.tensors, w.gradients, w.gains, table.coefficients
+        )
         change(table.coefficients)
         rest = (
             table.tiles,
@@ -24,6 +26,9 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
             w.gradients,
             table.coefficients,
             table.scratch(1)[0],
+            table.sums(1)[0],
+            table.blocks,
+            w.outs,
         )
         for first, last in uneven_ranges(len(table.tiles), pieces):
             cpu.update(table.variant)(first, last, *rest)

@@ -28,7 +28,7 @@ def run(case, dtype, *, flat=False, tile=None, shares=1, pieces=None, save_at=No
             saved = opt.state_dict()
             opt = cls(params, **case.hyperparameters)
             opt.load_state_dict(saved)
-        opt._workspace.force_shares(shares)
+        opt._runner.force_shares(shares)
         grads = g if flat else split(g)
         if pieces is None:
             step(opt, grads)
@@ -90,7 +90,7 @@ def packed_run(n, shares=1, tile=4096, steps=50):
     cls.tile = tile
     p = np.linspace(-1, 1, n).astype(np.float32)
     opt = cls([p], lr=0.01)
-    opt._workspace.force_shares(shares)
+    opt._runner.force_shares(shares)
     for t in range(steps):
         opt.step([np.cos(np.arange(n) + t).astype(np.float32)])
     return p, opt

@@ -79,7 +79,8 @@ def innermost_loop(assembly, dtype):
 
 def test_the_generated_loop_is_readable():
     opt = fastopt.AdamW(np.ones(1, np.float32))
-    text = "\n".join(tile.source(opt._workspace.variant(0)))
+    variant = opt._workspace.variant(0)
+    text = "\n".join(tile.source(variant, tile.update(variant)))
     assert "p[i], (s0[i], s1[i], _) = update(" in text
     assert "for i in range(m):" in text
 
@@ -120,7 +121,7 @@ def test_denormals_are_flushed_inside_and_only_inside():
     opt = fastopt.Momentum(p, lr=1.0, momentum=0.5, form="ema")
     opt.state[0]["momentum_buffer"][:] = tiny
     for shares in (1, 2):
-        opt._workspace.force_shares(shares)
+        opt._runner.force_shares(shares)
         opt.step(np.zeros(70_000, np.float32))
         assert not np.any(opt.state[0]["momentum_buffer"])
         assert tiny / np.float32(2) > 0, "this thread's mode was not put back"
@@ -217,7 +218,7 @@ def rule(name, sign):
 for name in sys.argv[1]:
     w = np.array([10.0])
     opt = rule(name, name)(w)
-    opt._workspace.force_shares(int(sys.argv[2]))
+    opt._runner.force_shares(int(sys.argv[2]))
     opt.step(np.array([1.0]))
     assert w[0] == {"A": 9, "B": 12}[name], (name, w)
 """
@@ -269,7 +270,7 @@ def test_what_is_compiled_ahead_is_what_a_step_calls():
     for driver in (cpu.SERIAL, cpu.PARALLEL):
         kernel = cpu.step(opt._workspace.variant(0), driver)
         kernel.compile(cpu.step_signature(opt._workspace.variant(0)))
-        opt._workspace.force_shares(1 if driver == cpu.SERIAL else 2)
+        opt._runner.force_shares(1 if driver == cpu.SERIAL else 2)
         opt.step([np.ones(3, np.float32), np.ones((2, 2), np.float32)])
         assert len(kernel.signatures) == 1
 

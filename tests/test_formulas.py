@@ -8,6 +8,8 @@ from case import size_of
 from references import CASES, CLASSES, cases_of, step
 from stages import staged_step
 
+from fastopt.variant import LEADING
+
 STEPS = 1000
 LENGTHS = (0, 1, 7, 8, 9, 15, 16, 17, 31, 33)
 BIG = 4097  # one above a tile
@@ -90,7 +92,7 @@ def test_tolerance_notices_every_coefficient(cls, dtype):
     for case, values in cases:
         for i in [i for i in sorted(unnoticed) if values[i]]:
 
-            def change(coefficients, column=i + 1):  # the first column multiplies the gradient
+            def change(coefficients, column=LEADING + i):
                 coefficients[:, column] *= dtype(1.0001)
 
             p = start(33, dtype)

@@ -46,7 +46,7 @@ def train(seed, together):
     rng = np.random.default_rng(seed)
     p = rng.normal(size=1 << 20).astype(np.float32)
     opt = fastopt.AdamW(p, lr=0.01)
-    opt._workspace.force_shares(2)
+    opt._runner.force_shares(2)
     if together:
         together.wait()
     for _ in range(5):
@@ -76,7 +76,7 @@ import os, numpy as np, fastopt
 p = np.ones(1 << 21, np.float32)
 g = np.full_like(p, 0.5)
 opt = fastopt.AdamW(p, lr=0.01)
-opt._workspace.force_shares(None)
+opt._runner.force_shares(None)
 threads = fastopt.get_num_threads()
 opt.step(g)
 expected = p.copy()

@@ -71,7 +71,7 @@ def spinning_share() -> float:
     """How much of a core the pool keeps busy in the 50 ms after a parallel step."""
     p, g = np.ones(1 << 20, np.float32), np.ones(1 << 20, np.float32)
     opt = measure.Copy(p)
-    opt._workspace.force_shares(max(2, fastopt.get_num_threads()))
+    opt._runner.force_shares(max(2, fastopt.get_num_threads()))
     for _ in range(3):
         opt.step(g)
     wall, cpu = time.perf_counter(), time.process_time()

@@ -69,7 +69,7 @@ def kernel(
     digest: str,
     *,
     parallel: bool = False,
-    check: Callable[[], None],
+    check: Callable[[], None] = lambda: None,
 ) -> Compiled:
     """A function that Python calls: at its first call loaded from the cache, or checked and compiled."""
     dispatcher = numba.njit(**OPTIONS, parallel=parallel)(_named(function))
@@ -81,10 +81,13 @@ def kernel(
 
 
 @cache
-def rule_function(function: Callable[..., Any]) -> Compiled:
-    """Compile one of a rule's functions together with the plain functions that it calls."""
+def rule_function(function: Callable[..., Any], header: np.dtype[Any] | None = None) -> Compiled:
+    """Compile one of a rule's functions together with the plain functions that it calls.
+
+    One that reads header rows is compiled for one layout of them: Numba would take a longer row for a shorter.
+    """
     callees = {n: v for n, v in _references(function) if isinstance(v, types.FunctionType)}
-    own = {n: rule_function(f) for n, f in callees.items() if not _is_scalar(f)}
+    own = {n: rule_function(f, header) for n, f in callees.items() if not _is_scalar(f)}
     cells = function.__closure__ or ()
     names = function.__code__.co_freevars
     closure = tuple(

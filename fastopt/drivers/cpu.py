@@ -5,18 +5,26 @@ Each function here gives a compiled kernel for a variant; nothing is compiled be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numba
 from numba import prange, types
 
-from fastopt.drivers import steps, tile
+from fastopt.drivers import coefficients, lines, schedule, steps, sums
 from fastopt.drivers.compile import Compiled, digest, kernel
+from fastopt.drivers.generate import generated
+from fastopt.drivers.promotion import refuse_promotion
+from fastopt.storage import Storage
 from fastopt.table import BEFORE, LENGTH
-from fastopt.variant import Variant
+from fastopt.variant import MONITOR, PROPOSE, Variant
 
 SERIAL, PARALLEL = "serial", "parallel"
+
+_ENTRY = ["ids", "layout", "occupied", "gradients"]
+_PREPARE = "anticipate(header, tensors, gradients, gains, coefficients)"
+_STATE = ["gains", "header", "tensors", "tiles", "addresses", "coefficients", "scratch"]
 
 
 def driver(shares: int) -> str:
@@ -24,93 +32,259 @@ def driver(shares: int) -> str:
     return PARALLEL if shares > 1 else SERIAL
 
 
+# ---- a whole step ---------------------------------------------------------------------------------
+
+
+def arguments(variant: Variant) -> list[str]:
+    """The names of what `step` is called with: attributes of a workspace and of a table."""
+    return [
+        *_ENTRY,
+        *_STATE,
+        *_further(variant),
+        *(["begin", "end"] if variant.rule.measures else []),
+    ]
+
+
+def _further(variant: Variant) -> list[str]:
+    measures = variant.rule.measures
+    names = ["sums", "blocks"] if measures or MONITOR in variant.options else []
+    names += ["totals"] if any(m.results for m in measures) else []
+    names += ["strips", "grids", "partials"] if variant.has_lines else []
+    return names + (["outs"] if PROPOSE in variant.options else [])
+
+
 @cache
 def step(variant: Variant, driver: str) -> Compiled:
     """A whole step in one call; returns the number of a gradient that is not in order, or -1.
 
-    Nothing is changed unless all gradients are in order. `scratch` has an entry per thread.
+    Nothing is changed unless all gradients are in order. `scratch` has an entry per thread. A rule with
+    measures has as many phases, and the update as the last: those from `begin` to `end` are run, so that several tables
+    can wait for each other's totals.
     """
-    locate, advance, update = steps.locate, steps.advance(variant), steps.update(variant)
-    first_row = steps.first_row
+    inside, names = _phases(variant, whole=True)
+    text = [
+        f"def step({', '.join(arguments(variant))}):",
+        "    wrong = locate(ids, layout, occupied, gradients)",
+        "    if wrong < 0:",
+        "        shares = len(scratch)",
+        *(f"        {line}" for line in inside),
+        "    return wrong",
+    ]
+    return _kernel(generated("step", text, names), variant, "step", driver)
 
-    def step(  # type: ignore[no-untyped-def]
-        ids, layout, occupied, gradients, header, tensors, tiles, addresses, coefficients, scratch
-    ):
-        wrong = locate(ids, layout, occupied, gradients)
-        if wrong < 0:
-            advance(header, tensors, gradients, coefficients)
-            shares = len(scratch)
-            for share in prange(shares):
-                first, last = first_row(tiles, share, shares), first_row(tiles, share + 1, shares)
-                update(
-                    first, last, tiles, tensors, addresses, gradients, coefficients, scratch[share]
-                )
-        return wrong
 
-    return _kernel(step, variant, "step", driver)
+def _phases(variant: Variant, whole: bool) -> tuple[list[str], dict[str, Any]]:
+    """The text of all phases; unless `whole`, of a step that is never interrupted."""
+    measures = variant.rule.measures
+    text: list[str] = []
+    names: dict[str, Any] = {
+        "prange": prange,
+        "locate": steps.locate,
+        "first_row": steps.first_row,
+        "anticipate": coefficients.anticipate(variant),
+        "advance": coefficients.advance(variant),
+        "update": steps.update(variant),
+    }
+    about = "tensors, addresses, gradients, coefficients"
+    needs_totals = False
+    for i, measure in enumerate(measures):
+        inside = ["forget(header, tensors)"] if i == 0 else []
+        inside += [f"spread{i - 1}(header, tensors, gradients, totals)"] if needs_totals else []
+        needs_totals = bool(measure.results)
+        if measure.scope != "lines":
+            names[f"measure{i}"] = sums.measure(variant, i)
+            first = sum(len(m.results) for m in measures[:i])
+            names[f"gather{i}"] = sums.gather(first, len(measure.results), measure.reduce)
+            call = f"measure{i}(first, last, tiles, {about}, scratch[share], sums[share], blocks)"
+            inside += [_PREPARE, *_shared("tiles", call)]
+            inside += [f"gather{i}(tiles, tensors, gradients, blocks, totals)"]
+        elif variant.has_lines:
+            names[f"measure{i}"] = lines.measure(variant, i)
+            names[f"combine{i}"] = lines.combine(variant, i)
+            rest = f"{about}, scratch[share], sums[share], partials"
+            inside += [
+                _PREPARE,
+                *_shared("strips", f"measure{i}(first, last, strips, grids, {rest})"),
+            ]
+            inside += [
+                "for share in prange(shares):",
+                f"    combine{i}(share, shares, strips, grids, {about}, partials)",
+            ]
+        names[f"spread{i}"] = coefficients.spread(variant, i)
+        text += _phase(inside, f"begin <= {i} and {i} < end" if whole else "") if inside else []
+    names["forget"] = coefficients.forget(variant)
+    last = (
+        [f"spread{len(measures) - 1}(header, tensors, gradients, totals)"] if needs_totals else []
+    )
+    last += ["advance(header, tensors, gradients, gains, coefficients)"]
+    own = ["sums[share]", "blocks"] if "sums" in _further(variant) else ["scratch[share]", "gains"]
+    outs = "outs" if PROPOSE in variant.options else "gradients"
+    last += _shared(
+        "tiles", f"update(first, last, tiles, {about}, scratch[share], {', '.join(own)}, {outs})"
+    )
+    if variant.has_lines and PROPOSE not in variant.options:
+        names["commit"] = lines.commit(variant)
+        last += ["commit(grids, tensors, addresses, gradients)"]
+    text += _phase(last, f"end > {len(measures)}" if whole and measures else "")
+    return text, names
+
+
+def _shared(rows: str, call: str) -> list[str]:
+    return [
+        "for share in prange(shares):",
+        f"    first, last = first_row({rows}, share, shares), first_row({rows}, share + 1, shares)",
+        f"    {call}",
+    ]
+
+
+def _phase(inside: list[str], condition: str) -> list[str]:
+    return [f"if {condition}:", *(f"    {line}" for line in inside)] if condition else inside
 
 
 def step_signature(variant: Variant) -> tuple[Any, ...]:
     """The argument types of `step`, to compile it before there are arrays."""
+    known = _types(variant)
+    return tuple(known[name] for name in arguments(variant))
+
+
+def _types(variant: Variant) -> dict[str, Any]:
     integers1, integers2 = types.int64[::1], types.int64[:, ::1]
+    wide1, wide2 = types.float64[::1], types.float64[:, ::1]
     element = numba.from_dtype(variant.dtype)
-    header = numba.from_dtype(variant.rule.header)[::1]
-    return (
-        integers1, integers2, integers2, integers1, header, integers1, integers2,
-        integers2, element[:, ::1], element[:, :, ::1],
-    )  # fmt: skip
+    return {
+        "ids": integers1, "layout": integers2, "occupied": integers2, "gradients": integers1,
+        "gains": wide2, "header": numba.from_dtype(variant.rule.header)[::1], "tensors": integers1,
+        "tiles": integers2, "addresses": integers2, "coefficients": element[:, ::1],
+        "scratch": element[:, :, ::1], "sums": element[:, :, ::1], "blocks": wide2, "totals": wide2,
+        "strips": integers2, "grids": integers2, "partials": wide1, "outs": integers1,
+        "begin": types.int64, "end": types.int64,
+    }  # fmt: skip
+
+
+# ---- other passes ---------------------------------------------------------------------------------
 
 
 def move_signature(variant: Variant) -> tuple[Any, ...]:
     """The argument types of `move`."""
-    (_, _, _, gradients, header, tensors, tiles, addresses, coefficients, scratch) = step_signature(
-        variant
-    )
-    return header, gradients, tensors, tiles, addresses, coefficients, scratch
+    known = _types(variant)
+    names = [
+        "header",
+        "gradients",
+        "gains",
+        "tensors",
+        "tiles",
+        "addresses",
+        "coefficients",
+        "scratch",
+    ]
+    return tuple(known[name] for name in names)
 
 
 @cache
 def move(variant: Variant, name: str, driver: str) -> Compiled:
     """One of the rule's moves, for every tensor whose entry in `active` is not 0."""
-    anticipate, update = steps.anticipate(variant), steps.update(variant, name)
+    anticipate, update = coefficients.anticipate(variant), steps.update(variant, name)
     first_row = steps.first_row
 
-    def move(header, active, tensors, tiles, addresses, coefficients, scratch):  # type: ignore[no-untyped-def]
-        anticipate(header, tensors, active, coefficients)
+    def move(header, active, gains, tensors, tiles, addresses, coefficients, scratch):  # type: ignore[no-untyped-def]
+        anticipate(header, tensors, active, gains, coefficients)
         shares = len(scratch)
         for share in prange(shares):
             first, last = first_row(tiles, share, shares), first_row(tiles, share + 1, shares)
-            update(first, last, tiles, tensors, addresses, active, coefficients, scratch[share])
+            own = scratch[share]
+            update(
+                first,
+                last,
+                tiles,
+                tensors,
+                addresses,
+                active,
+                coefficients,
+                own,
+                own,
+                gains,
+                active,
+            )
 
     return _kernel(move, variant, name, driver)
 
 
 @cache
+def locate() -> Compiled:
+    """See `steps.locate`."""
+    return kernel(steps.locate.py_func, "fastopt.locate", digest())
+
+
+@cache
+def measure_gradients(storage: Storage, largest: bool, driver: str) -> Compiled:
+    """Sums of squares of each tensor's gradient, or its largest magnitude."""
+    measure = sums.extremes(storage) if largest else sums.squares(storage)
+    gather = sums.gather(0, 1, "max" if largest else "sum")
+    first_row = steps.first_row
+
+    def measure_gradients(gradients, tensors, tiles, factor, sums, blocks, totals):  # type: ignore[no-untyped-def]
+        shares = len(sums)
+        for share in prange(shares):
+            first, last = first_row(tiles, share, shares), first_row(tiles, share + 1, shares)
+            measure(first, last, tiles, tensors, gradients, factor, sums[share], blocks)
+        gather(tiles, tensors, gradients, blocks, totals)
+
+    what = "extremes" if largest else "squares"
+    name = f"fastopt.{what}.{storage.name}.{driver}"
+    own = digest(storage.open, storage.columns)
+    return kernel(measure_gradients, name, own, parallel=driver == PARALLEL)
+
+
+@cache
+def decide() -> Compiled:
+    """See `sums.decide`."""
+    return kernel(sums.decide.py_func, "fastopt.decide", digest())
+
+
+@cache
+def apply_schedules() -> Compiled:
+    """See `schedule.apply`."""
+    return kernel(schedule.apply.py_func, "fastopt.schedules", digest())
+
+
+# ---- embedding ------------------------------------------------------------------------------------
+
+
+def embedded_state(variant: Variant) -> list[str]:
+    """The names of what the state of an embedded step consists of."""
+    return ["gradients", *_STATE, *_further(variant), "words", "counters", "plan"]
+
+
+@cache
 def embedded(variant: Variant) -> Compiled:
     """``kernel(p, g, state)``: a serial step of one tensor, for calls from compiled code."""
-    advance, update = steps.advance(variant), steps.update(variant)
+    inside, names = _phases(variant, whole=False)
+    text = [
+        "def step(p, g, state):",
+        f"    {', '.join(embedded_state(variant))}, _held = state",
+        "    require(p, g, coefficients)",
+        "    rows, shares = len(tiles), 1",
+        f"    n = tiles[rows - 1, {BEFORE}] + tiles[rows - 1, {LENGTH}] if rows else 0",
+        "    n *= coefficients.itemsize",
+        "    if p.size * p.itemsize != n or g.size * g.itemsize != n:",
+        '        raise ValueError("jit_step: p and g must have as many elements as the optimizer\'s parameter")',
+        "    addresses[0, 0] = p.ctypes.data",
+        "    gradients[0] = g.ctypes.data",
+        "    apply(words, counters[0], plan)",
+        *(f"    {line}" for line in inside),
+        "    counters[0] += 1",
+    ]
+    names |= {"require": steps.require, "apply": schedule.apply, "prange": range}
+    return _kernel(generated("step", text, names), variant, "embedded", SERIAL)
 
-    def step(p, g, state):  # type: ignore[no-untyped-def]
-        header, gradients, tensors, tiles, addresses, coefficients, scratch, _slots = state
-        steps.require(p, g, coefficients)
-        rows = len(tiles)
-        n = tiles[rows - 1, BEFORE] + tiles[rows - 1, LENGTH] if rows else 0
-        if p.size != n or g.size != n:
-            raise ValueError(
-                "jit_step: p and g must have as many elements as the optimizer's parameter"
-            )
-        addresses[0, 0] = p.ctypes.data
-        gradients[0] = g.ctypes.data
-        advance(header, tensors, gradients, coefficients)
-        update(0, rows, tiles, tensors, addresses, gradients, coefficients, scratch[0])
 
-    return _kernel(step, variant, "embedded", SERIAL)
+# ---- the entry points by themselves ---------------------------------------------------------------
 
 
 @cache
 def advance(variant: Variant) -> Compiled:
     """The entry point `advance` by itself, for callers who run `update` in pieces."""
-    return _kernel(steps.advance(variant).py_func, variant, "advance", SERIAL)
+    return _kernel(coefficients.advance(variant).py_func, variant, "advance", SERIAL)
 
 
 @cache
@@ -119,13 +293,13 @@ def update(variant: Variant) -> Compiled:
     return _kernel(steps.update(variant).py_func, variant, "update", SERIAL)
 
 
-def _kernel(function, variant: Variant, entry: str, driver: str) -> Compiled:  # type: ignore[no-untyped-def]
+def _kernel(function: Callable[..., Any], variant: Variant, entry: str, driver: str) -> Compiled:
     return kernel(
         function,
         f"{variant.name}.{entry}.{driver}",
         _variant_digest(variant),
         parallel=driver == PARALLEL,
-        check=lambda: tile.refuse_promotion(variant),
+        check=lambda: refuse_promotion(variant),
     )
 
 
@@ -133,9 +307,11 @@ def _kernel(function, variant: Variant, entry: str, driver: str) -> Compiled:  #
 def _variant_digest(variant: Variant) -> str:
     """What a kernel of this variant is made of, besides fastopt's own sources."""
     rule = variant.rule
-    storages = [s for s in [variant.parameter, variant.gradient, *variant.slots] if s is not None]
+    storages = [variant.gradient, *(part.storage for part in variant.parts)]
     functions = [f for s in storages for f in (s.open, s.close) if f is not None]
     layouts = [(s.name, s.columns, s.dtype) for s in storages]
+    measures = [(m.scope, m.results, m.reduce) for m in rule.measures]
     return digest(
-        *rule.functions(), *functions, layouts, rule.header.descr, rule.slots, rule.running
-    )
+        *rule.functions(), *functions, layouts, rule.header.descr, rule.slots, rule.running,
+        rule.shared, measures, variant.over, variant.bounded, sorted(variant.options),
+    )  # fmt: skip

@@ -1,10 +1,10 @@
 """The entry points of a step, each over any range of rows, from which the drivers are put together.
 
 ``locate``   notes the gradients' addresses, if they are what the layout says
+``measure``  writes block sums, for rules that need totals first (drivers/sums.py)
 ``advance``  counts the step of every tensor that has a gradient and prepares its coefficients
+             (drivers/coefficients.py)
 ``update``   walks rows of tiles and applies the rule
-
-Sums over tensors (`measure`) and what follows from them (`decide`) will stand between `locate` and `advance`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from fastopt import gradients as struct
 from fastopt.drivers import tile
 from fastopt.drivers.compile import Compiled, compiled
 from fastopt.drivers.machine import flush_denormals, read_int32, read_int64, restore_denormals
+from fastopt.drivers.sums import add
 from fastopt.table import BEFORE, LENGTH, OFFSET, TENSOR
-from fastopt.variant import Variant
+from fastopt.variant import MONITOR, PROPOSE, Variant
 
 
 @compiled
@@ -87,49 +88,31 @@ def first_row(tiles: Any, share: Any, shares: Any) -> Any:
 
 
 @cache
-def advance(variant: Variant) -> Compiled:
-    """Count the step of each tensor with a gradient and prepare its coefficients."""
-    prepare, renew = tile.prepare(variant), tile.advance(variant)
-
-    def advance(header, tensors, gradients, coefficients):  # type: ignore[no-untyped-def]
-        for j in range(tensors.size):
-            h = header[tensors[j]]
-            if gradients[tensors[j]] != 0:
-                t = h["step"] + 1
-                h["step"] = t
-                renew(h, t)
-                prepare(h, t, coefficients[j])
-
-    return compiled(advance)
-
-
-@cache
-def anticipate(variant: Variant) -> Compiled:
-    """Prepare the coefficients of the coming step, and count nothing: what moves need."""
-    prepare = tile.prepare(variant)
-
-    def anticipate(header, tensors, gradients, coefficients):  # type: ignore[no-untyped-def]
-        for j in range(tensors.size):
-            h = header[tensors[j]]
-            if gradients[tensors[j]] != 0:
-                prepare(h, h["step"] + 1, coefficients[j])
-
-    return compiled(anticipate)
-
-
-@cache
 def update(variant: Variant, move: str | None = None) -> Compiled:
     """Apply the rule, or one of its moves, to the rows first to last of the table."""
-    loop = tile.update_loop(variant) if move is None else tile.move_loop(variant, move)
+    monitored = 2 if MONITOR in variant.options else 0
+    body = tile.update(variant) if move is None else tile.move(variant, move)
+    loop, proposed = tile.loop(variant, body), PROPOSE in variant.options
 
-    def update(first, last, tiles, tensors, addresses, gradients, coefficients, scratch):  # type: ignore[no-untyped-def]
+    def update(  # type: ignore[no-untyped-def]
+        first, last, tiles, tensors, addresses, gradients, coefficients, scratch, sums, blocks, outs
+    ):
         before = flush_denormals()
         for row in range(first, last):
             j = tiles[row, TENSOR]
-            gradient = gradients[tensors[j]]
+            k = tensors[j]
+            gradient = gradients[k]
             if gradient != 0:
                 offset, n = tiles[row, OFFSET], tiles[row, LENGTH]
-                loop(coefficients[j], addresses[j], offset, n, gradient, scratch)
+                out = outs[k] if proposed else gradient
+                if monitored:
+                    sums[:monitored] = 0
+                loop(coefficients[j], addresses[j], offset, n, gradient, out, scratch, sums)
+                for i in range(monitored):
+                    blocks[row, i] = add(sums[i])
+            else:
+                for i in range(monitored):
+                    blocks[row, i] = 0.0
         restore_denormals(before)
 
     return compiled(update)
@@ -142,7 +125,8 @@ def require(p: Any, g: Any, coefficients: Any) -> None:
 @overload(require, strict=False)
 def _require(p: Any, g: Any, coefficients: Any) -> Any:
     for name, array in (("p", p), ("g", g)):
-        if not isinstance(array, types.Array) or array.dtype != coefficients.dtype:
+        own = array.dtype if isinstance(array, types.Array) else None
+        if getattr(own, "underlying_float", own) != coefficients.dtype:
             raise TypingError(
                 f"jit_step: {name} is {array}; expected an array of {coefficients.dtype}"
             )
@@ -150,8 +134,8 @@ def _require(p: Any, g: Any, coefficients: Any) -> Any:
             raise TypingError(f"jit_step: {name} is {array}; expected a contiguous array")
     if not p.mutable:
         raise TypingError("jit_step: p is read-only; it is updated in place")
-    if (p.ndim, p.layout) != (g.ndim, g.layout):
+    if (p.dtype, p.ndim, p.layout) != (g.dtype, g.ndim, g.layout):
         raise TypingError(
-            f"jit_step: p is {p} and g is {g}; expected the same dimensions and order"
+            f"jit_step: p is {p} and g is {g}; expected the same dtype, dimensions and order"
         )
     return lambda p, g, coefficients: None

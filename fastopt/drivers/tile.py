@@ -3,8 +3,8 @@
 The text is generated because the number of slots and coefficients differs between optimizers and a
 plain loop is what LLVM vectorises. `source` shows it; for AdamW in float32 it reads::
 
-    def tile(c, a, offset, n, gradient, scratch):
-        c0, c1, c2, ... = c[0], c[1], c[2], ...
+    def tile(c, a, offset, n, gradient, out, scratch, sums):
+        c0, c5, c6, ... = c[0], c[5], c[6], ...
         for start in range(offset, offset + n, 128):
             m = min(128, offset + n - start)
             prefetch(a[0] + (start + 1024) // 1 * 4, 8)
@@ -15,183 +15,261 @@ plain loop is what LLVM vectorises. `source` shows it; for AdamW in float32 it r
             s1 = open_s1(start, m, scratch[3], a[2])
             for i in range(m):
                 x = c0 * g[i]
-                p[i], (s0[i], s1[i], _) = update((c1, ...), p[i], x, (s0[i], s1[i], zero))
+                p[i], (s0[i], s1[i], _) = update((c5, ...), p[i], x, (s0[i], s1[i], zero))
+
+Options add their lines where they are asked for. A slot with a number per row or column makes the blocks end
+at the matrix's rows, so that its number is either the same for a block or lies beside the elements.
 """
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
-from numba.core import types
-from numba.core.errors import NumbaError
 
 from fastopt.drivers import scalars  # noqa: F401  (rules compile only with its overloads)
 from fastopt.drivers.compile import Compiled, compiled, rule_function
-from fastopt.drivers.machine import prefetch
+from fastopt.drivers.generate import generated, tuple_of
+from fastopt.drivers.machine import pointer, prefetch
+from fastopt.scalar import clamp, maximum
 from fastopt.storage import Storage
-from fastopt.variant import Variant
+from fastopt.variant import (
+    BLOCK,
+    CLIP_VALUE,
+    ELEMENT,
+    FACTOR,
+    FRESH,
+    HIGH,
+    LEADING,
+    LIMIT,
+    LOW,
+    MEMORY_ROW,
+    MONITOR,
+    PROPOSE,
+    SEEN,
+    ZERO_GRADS,
+    Variant,
+)  # fmt: skip
 
-# Elements between two requests for memory ahead, and how far ahead. Divisions and roots keep so many
+# How many elements ahead memory is asked for, once in a block. Divisions and roots keep so many
 # instructions waiting that the processor no longer sees the next loads in time: asking for them made
 # steps that stream from memory up to 20% faster, and cost nothing in the cache (docs/decisions/0005).
-BLOCK = 128
 AHEAD = 1024
 CACHE_LINE = 64
 
 
-def update_loop(variant: Variant) -> Compiled:
-    """``tile(c, a, offset, n, gradient, scratch)``: the rule's update over n elements."""
-    return _loop(variant, variant.rule.update, gradient=True)
+class Body(NamedTuple):
+    """What a loop does with each element.
 
-
-def move_loop(variant: Variant, move: str) -> Compiled:
-    """The same for one of the rule's moves, which see no gradient."""
-    return _loop(variant, dict(variant.rule.moves)[move], gradient=False)
-
-
-def prepare(variant: Variant) -> Compiled:
-    """``prepare(h, t, out)``: step t's coefficients, in float64, into a row of compute dtype.
-
-    The first one multiplies the gradient; the rest are the rule's own.
+    Attributes
+    ----------
+    name, function : str, callable
+        The rule's function that it calls, and what the text calls it.
+    lines : list of str
+        The text inside the loop; ``x`` is the gradient as the rule sees it.
+    touched : frozenset of str
+        The arrays whose memory is worth asking for ahead.
+    gradient : bool
+        Whether there is a gradient.
+    closed : frozenset of str
+        The arrays that are written.
+    sums : int
+        Rows of `sums` that are added to, an entry per element of a block.
     """
-    count = variant.rule.count_coefficients()
-    lines = ["def prepare(h, t, out):", "    c = coefficients(h, t)"]
-    lines += ['    out[0] = -1.0 if h["maximize"] else 1.0']
-    lines += [f"    out[{i + 1}] = c[{i}]" for i in range(count)]
-    names = {"coefficients": rule_function(variant.rule.coefficients)}
-    return compiled(_define("prepare", lines, names))
+
+    name: str
+    function: Callable[..., Any]
+    lines: list[str]
+    touched: frozenset[str]
+    gradient: bool = True
+    closed: frozenset[str] = frozenset()
+    sums: int = 0
 
 
-def advance(variant: Variant) -> Compiled:
-    """``advance(h, t)``: renews the running fields of a header row."""
-    rule = variant.rule
-    if rule.advance is None:
-        return compiled(_define("advance", ["def advance(h, t):", "    pass"], {}))
-    lines = ["def advance(h, t):", "    new = renewed(h, t)"]
-    lines += [f"    h[{name!r}] = new[{i}]" for i, name in enumerate(rule.running)]
-    return compiled(_define("advance", lines, {"renewed": rule_function(rule.advance)}))
+def loop(variant: Variant, body: Body) -> Compiled:
+    """``tile(c, a, offset, n, gradient, out, scratch, sums)``: the body over n elements."""
+    return compiled(generated("tile", source(variant, body), names(variant, body)))
 
 
-def source(variant: Variant, *, gradient: bool = True) -> list[str]:
-    """The lines of a variant's loop."""
-    count = variant.rule.count_coefficients()
-    arrays = list(_arrays(variant, gradient))
-    inside = [f"s{i}[i]" if s is not None else "zero" for i, s in enumerate(variant.slots)]
-    outside = [text.replace("zero", "_") for text in inside]
-    every = ", ".join(f"c{i}" for i in range(count + 1))
-    own = _tuple([f"c{i}" for i in range(1, count + 1)])
-    arguments = [own, "p[i]", *(["x"] if gradient else []), _tuple(inside)]
-    block = max(BLOCK, variant.block)
-    return [
-        "def tile(c, a, offset, n, gradient, scratch):",
-        f"    {every} = {', '.join(f'c[{i}]' for i in range(count + 1))}",
-        f"    for start in range(offset, offset + n, {block}):",
-        f"        m = min({block}, offset + n - start)",
-        *(f"        {line}" for _, storage, where in arrays for line in _prefetch(storage, where)),
-        *(
-            f"        {name} = open_{name}(start, m, scratch[{i}], {', '.join(where)})"
-            for i, (name, _, where) in enumerate(arrays)
-        ),
-        "        for i in range(m):",
-        # loaded first: measured 10% faster from DRAM than after the parameter
-        *(["            x = c0 * g[i]"] if gradient else []),
-        f"            p[i], {_tuple(outside) if outside else '_'} = update({', '.join(arguments)})",
-        *(
-            f"        close_{name}(start, m, {name}, {', '.join(where)})"
-            for name, storage, where in arrays
-            if storage.close is not None and name != "g"
-        ),
-    ]
-
-
-def _prefetch(storage: Storage, where: list[str]) -> Iterator[str]:
-    """Ask for the memory of a later block."""
-    for column, address in zip(storage.columns, where, strict=True):
-        size, per = column.dtype.itemsize, column.per
-        lines = max(1, max(BLOCK, storage.block) // per * size // CACHE_LINE)
-        yield f"prefetch({address} + (start + {AHEAD}) // {per} * {size}, {lines})"
-
-
-def _loop(variant: Variant, formula: Callable[..., Any], *, gradient: bool) -> Compiled:
-    names: dict[str, Any] = {
-        "update": rule_function(formula),
+def names(variant: Variant, body: Body) -> dict[str, Any]:
+    """What the text of a loop refers to."""
+    found: dict[str, Any] = {
+        body.name: rule_function(body.function),
         "zero": variant.dtype.type(0),
         "prefetch": prefetch,
+        "clamp": clamp,
+        "maximum": maximum,
+        "carray": numba.carray,
+        "pointer": pointer,
+        "element": numba.from_dtype(variant.dtype),
     }
-    for name, storage, _ in _arrays(variant, gradient):
-        names[f"open_{name}"] = compiled(storage.open)
+    arrays = [(part.name, part.storage) for part in variant.parts if part.over == ELEMENT]
+    for name, storage in [*arrays, ("g", variant.gradient), ("o", variant.parameter)]:
+        found[f"open_{name}"] = compiled(storage.open)
         if storage.close is not None:
-            names[f"close_{name}"] = compiled(storage.close)
-    return compiled(_define("tile", source(variant, gradient=gradient), names))
+            found[f"close_{name}"] = compiled(storage.close)
+    return found
 
 
-def _arrays(variant: Variant, gradient: bool) -> Iterator[tuple[str, Storage, list[str]]]:
-    """Name, storage and addresses of every array in the loop."""
-    column = 0
-    for name, storage in [("p", variant.parameter), *_slots(variant)]:
-        where = [f"a[{column + k}]" for k in range(len(storage.columns))]
-        column += len(where)
-        yield name, storage, where
-        if name == "p" and gradient:
-            yield "g", variant.gradient, ["gradient"]
+def update(variant: Variant) -> Body:
+    """The rule's update of one element, with what its options add."""
+    options = variant.options
+    kept = {
+        f"s{i}": f"s{i}[i]"
+        for i, (storage, over) in enumerate(zip(variant.slots, variant.over, strict=True))
+        if storage is not None and over == ELEMENT and PROPOSE not in options
+    }
+    slots = tuple_of([kept.get(f"s{i}", "_") for i in range(len(variant.slots))])
+    call = f"{slots if variant.slots else '_'} = update({arguments(variant)})"
+    after = []
+    if variant.bounded:
+        after.append(f"q = clamp(q, c{LOW}, c{HIGH})")
+    if MONITOR in options:
+        after += ["d = q - p[i]", "sums0[i] += d * d", "sums1[i] += q * q"]
+    if PROPOSE in options:
+        after.append("o[i] = q")
+    elif after or variant.average is not None:
+        after.append("p[i] = q")
+        after += [f"e[i] += c{FRESH} * (q - e[i])"] if variant.average is not None else []
+    if ZERO_GRADS in options:
+        after.append("g[i] = zero")
+    simple = not any(line.startswith(("q", "o[i]", "p[i]")) for line in after)
+    lines = [*gradient_lines(variant), f"{'p[i]' if simple else 'q'}, {call}", *after]
+    written = {*kept, *(["o"] if PROPOSE in options else ["p"])}
+    written |= {"e"} if variant.average is not None and PROPOSE not in options else set()
+    written |= {"g"} if ZERO_GRADS in options else set()
+    touched = {p.name for p in variant.parts} | {"g"} | written
+    touched -= {"e"} if PROPOSE in options else set()
+    return Body(
+        "update",
+        variant.rule.update, lines, frozenset(touched), closed=frozenset(written),
+        sums=2 if MONITOR in options else 0,
+    )  # fmt: skip
 
 
-def _slots(variant: Variant) -> Iterator[tuple[str, Storage]]:
-    return ((f"s{i}", s) for i, s in enumerate(variant.slots) if s is not None)
-
-
-def _tuple(items: list[str]) -> str:
-    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-
-
-def _define(name: str, lines: list[str], names: dict[str, Any]) -> Callable[..., Any]:
-    """Run generated source, and leave it where tracebacks and debuggers look."""
-    text = "\n".join(lines) + "\n"
-    filename = f"<fastopt {name} {hash(text) & 0xFFFFFFFF:08x}>"
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    namespace = dict(names)
-    exec(compile(text, filename, "exec"), namespace)
-    return namespace[name]  # type: ignore[no-any-return]
-
-
-def refuse_promotion(variant: Variant) -> None:
-    """Raise TypeError for a formula that computes in another dtype than it is given.
-
-    A literal such as 0.9 would silently turn a float32 loop into a float64 one.
-    """
-    element = numba.from_dtype(variant.dtype)
-    slots = types.Tuple([element] * len(variant.slots))
-    own = types.Tuple([element] * variant.rule.count_coefficients())
-    expected = types.Tuple([element, slots])
-    formulas: list[tuple[str, Any, tuple[Any, ...]]] = [
-        ("update", variant.rule.update, (own, element, element, slots))
+def move(variant: Variant, name: str) -> Body:
+    """One of the rule's moves, which see no gradient."""
+    slots = [
+        f"s{i}[i]" if storage is not None and over == ELEMENT else "_"
+        for i, (storage, over) in enumerate(zip(variant.slots, variant.over, strict=True))
     ]
-    formulas += [(name, move, (own, element, slots)) for name, move in variant.rule.moves]
-    for name, formula, arguments in formulas:
-        dispatcher = rule_function(formula)
-        try:
-            dispatcher.compile(arguments)
-        except NumbaError as error:
-            raise TypeError(f"{variant.rule.label}.{name} cannot be compiled: {error}") from error
-        result = dispatcher.overloads[arguments]
-        where = _wider(result, element)
-        if where or result.signature.return_type != expected:
-            raise TypeError(
-                f"{variant.rule.label}.{name} gives {result.signature.return_type} for "
-                f"{variant.dtype.name} numbers{where}; it must compute in the dtype it is given and return "
-                f"(p, (slots...)), here {expected}: pass constants through `coefficients`"
-            )
+    line = f"p[i], {tuple_of(slots) if slots else '_'} = move({arguments(variant, gradient=False)})"
+    written = frozenset(p.name for p in variant.parts if p.over == ELEMENT) - {"e"}
+    return Body(
+        "move", dict(variant.rule.moves)[name], [line], written, gradient=False, closed=written
+    )
 
 
-def _wider(result: Any, element: Any) -> str:
-    """The line of a float32 formula that computes in float64, if there is one."""
-    if element != types.float32:
-        return ""
-    for expression, signature in result.type_annotation.calltypes.items():
-        used = [] if signature is None else [*signature.args, signature.return_type]
-        if types.float64 in used:
-            return f" (float64 in line {expression.loc.line} of {expression.loc.filename})"
-    return ""
+def measure(variant: Variant, stage: int) -> Body:
+    """One of the rule's measures: added to, or the largest kept in, a row of sums per number."""
+    chosen = variant.rule.measures[stage]
+    count = len(chosen.results)
+    numbers = [f"v{k}" for k in range(count)]
+    lines = [*gradient_lines(variant), f"{tuple_of(numbers)} = measure({arguments(variant)})"]
+    for k in range(count):
+        new = f"sums{k}[i] + v{k}" if chosen.reduce == "sum" else f"maximum(sums{k}[i], v{k})"
+        lines.append(f"sums{k}[i] = {new}")
+    return Body("measure", chosen.function, lines, variant.reads(stage), sums=count)
+
+
+def gradient_lines(variant: Variant) -> list[str]:
+    """The gradient as the rule sees it."""
+    # loaded first: measured 10% faster from DRAM than after the parameter
+    lines = [f"x = c{FACTOR} * g[i]"]
+    return lines + ([f"x = clamp(x, -c{LIMIT}, c{LIMIT})"] if CLIP_VALUE in variant.options else [])
+
+
+def arguments(variant: Variant, gradient: bool = True) -> str:
+    """What a rule's function is called with."""
+    own = [f"c{LEADING + i}" for i in range(variant.rule.count_coefficients())]
+    present = {part.name: part for part in variant.parts}
+    slots = []
+    for i in range(len(variant.slots)):
+        part = present.get(f"s{i}")
+        whole_block = part is not None and part.over == MEMORY_ROW
+        slots.append("zero" if part is None else f"s{i}" if whole_block else f"s{i}[i]")
+    return ", ".join([tuple_of(own), "p[i]", *(["x"] if gradient else []), tuple_of(slots)])
+
+
+def source(variant: Variant, body: Body) -> list[str]:
+    """The lines of a variant's loop."""
+    block = max(BLOCK, variant.block)
+    numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
+    used = [*sorted({FACTOR, LIMIT, LOW, HIGH, FRESH} & _mentioned(body.lines)), *numbers]
+    lines = ["def tile(c, a, offset, n, gradient, out, scratch, sums):"]
+    if used:
+        lines.append(
+            f"    {', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}"
+        )
+    lines += [f"    sums{k} = sums[{k}]" for k in range(body.sums)]
+    if not variant.has_lines:
+        lines += [
+            f"    for start in range(offset, offset + n, {block}):",
+            f"        m = min({block}, offset + n - start)",
+        ]
+    else:
+        height, width = (f"a[{variant.columns - 2 + i}]" for i in range(2))
+        lines += [
+            f"    height, width, start = {height}, {width}, offset",
+            "    while start < offset + n:",
+            "        row = start // width",
+            "        column, matrix = start - row * width, row // height",
+            f"        m = min({block}, offset + n - start, width - column)",
+        ]
+    inside = [
+        *_prefetches(variant, body, block),
+        *opened(variant, body),
+        "for i in range(m):",
+        *(f"    {line}" for line in body.lines),
+        *_closed(variant, body),
+        *(["start += m"] if variant.has_lines else []),
+    ]
+    return lines + [f"        {line}" for line in inside]
+
+
+def _mentioned(lines: list[str]) -> set[int]:
+    text = " ".join(lines)
+    return {i for i in range(LEADING) if any(f"c{i}{end}" in text for end in (" ", ",", ")"))}
+
+
+def _arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[str], int]]:
+    """Name, storage, addresses and row of scratch of every array with a number per element."""
+    for i, part in enumerate(p for p in variant.parts if p.over == ELEMENT):
+        where = [f"a[{part.column + k}]" for k in range(part.columns)]
+        yield part.name, part.storage, where, i + (i > 0)
+        if part.name == "p" and body.gradient:
+            yield "g", variant.gradient, ["gradient"], 1
+            if "o" in body.closed:
+                yield "o", variant.parameter, ["out"], 0
+
+
+def _prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
+    """Ask for the memory of a later block."""
+    for name, storage, where, _ in _arrays(variant, body):
+        if name in body.touched:
+            for column, address in zip(storage.columns, where, strict=True):
+                size, per = column.dtype.itemsize, column.per
+                lines = max(1, block // per * size // CACHE_LINE)
+                yield f"prefetch({address} + (start + {AHEAD}) // {per} * {size}, {lines})"
+
+
+def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
+    """The arrays of a block, or their one number for its row; `shown` of the columns of a slot of lines."""
+    for name, _, where, row in _arrays(variant, body):
+        yield f"{name} = open_{name}(start, m, scratch[{row}], {', '.join(where)})"
+    size = variant.dtype.itemsize
+    for part in variant.parts:
+        if part.over != ELEMENT:
+            at = f"a[{part.column + shown}]"
+            if part.over == MEMORY_ROW:
+                yield f"{part.name} = carray(pointer({at} + row * {size}, element), 1)[0]"
+            else:
+                place = f"{at} + (matrix * width + column) * {size}"
+                yield f"{part.name} = carray(pointer({place}, element), m)"
+
+
+def _closed(variant: Variant, body: Body) -> Iterator[str]:
+    for name, storage, where, _ in _arrays(variant, body):
+        if name in body.closed and storage.close is not None:
+            yield f"close_{name}(start, m, {name}, {', '.join(where)})"

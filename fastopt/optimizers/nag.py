@@ -8,6 +8,7 @@ import numpy as np
 
 from fastopt.hyperparameters import DECAY
 from fastopt.optimizer import Optimizer
+from fastopt.pipeline import Request
 from fastopt.slots import Slot
 from fastopt.step_info import StepInfo
 
@@ -39,7 +40,8 @@ class NAG(Optimizer):
     -----
     Conventions: lr inside the velocity, which starts at 0; coupled decay. Differs from
     ``SGD(nesterov=True)``, which evaluates the gradient at p and approximates the look-ahead. A parameter
-    whose gradient is None moves back to p (to within rounding).
+    whose gradient is None, and all of a skipped step, move back to p (to within rounding). `step` without `lookahead`
+    before it is a RuntimeError; `propose` takes the parameters as ahead too.
 
     References
     ----------
@@ -97,7 +99,7 @@ class NAG(Optimizer):
         (v,) = s
         return p - mu * v, (v,)
 
-    moves = {"lookahead": _ahead_by_momentum.__func__, "back": _back.__func__}  # type: ignore[attr-defined]
+    moves = {"lookahead": _ahead_by_momentum, "back": _back}
 
     def lookahead(self) -> None:
         """Move the parameters to where the momentum leads; take the gradient there, then `step`.
@@ -113,30 +115,21 @@ class NAG(Optimizer):
                 False,
                 "lookahead: the parameters are already ahead; call step() with the gradient there",
             )
-            self._workspace.move("lookahead")
+            self._runner.move("lookahead")
             self._ahead = True
         finally:
             self._busy.release()
 
-    def step(self, grads: Any) -> StepInfo:
-        """`Optimizer.step`, with gradients taken after `lookahead`.
-
-        Raises
-        ------
-        RuntimeError
-            Without `lookahead` before it.
-        """
+    def _step(self, leaves: list[Any], request: Request) -> StepInfo:
         w = self._workspace
-        self._enter("step")
-        try:
-            self._require_ahead(True, "step: call lookahead() first and take the gradient there")
-            w.step(self._forest.leaves(grads))
-            self._ahead = False
-            if np.count_nonzero(w.gradients) < w.gradients.size:
-                w.move("back", (w.gradients == 0).astype(np.int64))
-        finally:
-            self._busy.release()
-        return StepInfo()
+        self._require_ahead(True, "step: call lookahead() first and take the gradient there")
+        info = super()._step(leaves, request)
+        self._ahead = False
+        if info.skipped:
+            self._runner.move("back")
+        elif np.count_nonzero(w.gradients) < w.gradients.size:
+            self._runner.move("back", (w.gradients == 0).astype(np.int64))
+        return info
 
     def _assign(self, group: Any, new: Any) -> None:
         if "momentum" in new:  # it says how far ahead the parameters are

@@ -78,3 +78,13 @@ class Storage:
 def native(dtype: np.dtype[Any]) -> Storage:
     """The numbers themselves: float32 or float64, nothing to unpack."""
     return Storage(dtype.name, dtype, (Column(dtype),), open_native(dtype))
+
+
+def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What a number of this dtype consists of: complex ones are pairs of reals."""
+    return np.dtype(dtype.type(0).real.dtype)
+
+
+def count_reals(array: np.ndarray) -> int:
+    """How many real numbers an array consists of."""
+    return array.nbytes // real_dtype(array.dtype).itemsize

@@ -1,0 +1,116 @@
+"""What is computed once per tensor and step: running numbers, coefficients, totals into the header."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from fastopt.drivers.compile import Compiled, compiled, rule_function
+from fastopt.drivers.generate import generated
+from fastopt.scalar import maximum
+from fastopt.variant import FACTOR, FRESH, HIGH, LEADING, LIMIT, LOW, Variant
+
+
+@cache
+def prepare(variant: Variant) -> Compiled:
+    """``prepare(h, t, gain, out)``: step t's coefficients, in float64, into a row of compute dtype.
+
+    The first multiplies the gradient, then come the limit it is clamped to, the bounds of parameters,
+    and what a new parameter weighs in the average of parameters.
+    """
+    count = variant.rule.count_coefficients()
+    lines = ["def prepare(h, t, gain, out):", "    c = coefficients(h, t)"]
+    lines += [f'    out[{FACTOR}] = -gain[0] if h["maximize"] else gain[0]']
+    lines += [f"    out[{LIMIT}] = gain[1]"]
+    if variant.bounded:
+        lines += [f'    out[{LOW}] = h["bound1"]', f'    out[{HIGH}] = h["bound2"]']
+    if variant.average is not None:
+        lines += [f'    out[{FRESH}] = 1.0 - h["ema_decay"]']
+    lines += [f"    out[{LEADING + i}] = c[{i}]" for i in range(count)]
+    names = {"coefficients": rule_function(variant.rule.coefficients, variant.rule.header)}
+    return compiled(generated("prepare", lines, names))
+
+
+@cache
+def renew(variant: Variant) -> Compiled:
+    """``renew(h, t, every)``: the running fields of a header row; only the shared ones unless `every`."""
+    rule = variant.rule
+    if rule.advance is None:
+        return compiled(generated("renew", ["def renew(h, t, every):", "    pass"], {}))
+    lines = ["def renew(h, t, every):", "    new = renewed(h, t)"]
+    for i, name in enumerate(rule.running):
+        lines += [] if name in rule.shared else ["    if every:"]
+        indent = "    " if name in rule.shared else "        "
+        lines += [f"{indent}h[{name!r}] = new[{i}]"]
+    return compiled(
+        generated("renew", lines, {"renewed": rule_function(rule.advance, rule.header)})
+    )
+
+
+@cache
+def advance(variant: Variant) -> Compiled:
+    """Count the step of each tensor with a gradient and prepare its coefficients."""
+    ready, new, shared = prepare(variant), renew(variant), bool(variant.rule.shared)
+
+    def advance(header, tensors, gradients, gains, coefficients):  # type: ignore[no-untyped-def]
+        for j in range(tensors.size):
+            k = tensors[j]
+            h = header[k]
+            if gradients[k] != 0:
+                t = h["step"] + 1
+                h["step"] = t
+                new(h, t, True)
+                ready(h, t, gains[k], coefficients[j])
+            elif shared:
+                new(h, h["step"], False)
+
+    return compiled(advance)
+
+
+@cache
+def anticipate(variant: Variant) -> Compiled:
+    """Prepare the coefficients of the coming step, and count nothing: what moves and sums need."""
+    ready = prepare(variant)
+
+    def anticipate(header, tensors, gradients, gains, coefficients):  # type: ignore[no-untyped-def]
+        for j in range(tensors.size):
+            k = tensors[j]
+            h = header[k]
+            if gradients[k] != 0:
+                ready(h, h["step"] + 1, gains[k], coefficients[j])
+
+    return compiled(anticipate)
+
+
+@cache
+def forget(variant: Variant) -> Compiled:
+    """Set the results of all stages to 0: no step sees those of the step before."""
+    names = [name for measure in variant.rule.measures for name in measure.results]
+    lines = ["def forget(header, tensors):", "    for j in range(tensors.size):"]
+    lines += ["        h = header[tensors[j]]", *(f"        h[{name!r}] = 0.0" for name in names)]
+    return compiled(generated("forget", lines, {}))
+
+
+@cache
+def spread(variant: Variant, stage: int) -> Compiled:
+    """Put a stage's totals into the header rows, when those of all tensors are known."""
+    rule = variant.rule
+    measure = rule.measures[stage]
+    first = sum(len(m.results) for m in rule.measures[:stage])
+    lines = ["def spread(header, tensors, gradients, totals):"]
+    if measure.scope == "all":
+        for i in range(len(measure.results)):
+            lines += [f"    a{i} = 0.0", "    for k in range(len(totals)):"]
+            lines += ["        if gradients[k] != 0:"]
+            value = f"totals[k, {first + i}]"
+            new = f"a{i} + {value}" if measure.reduce == "sum" else f"maximum(a{i}, {value})"
+            lines += [f"            a{i} = {new}"]
+    lines += [
+        "    for j in range(tensors.size):",
+        "        k = tensors[j]",
+        "        h = header[k]",
+    ]
+    for i, name in enumerate(measure.results):
+        value = f"a{i}" if measure.scope == "all" else f"totals[k, {first + i}]"
+        lines += [f"        h[{name!r}] = {value}"]
+    lines += ["    return"]
+    return compiled(generated("spread", lines, {"maximum": maximum}))

@@ -1,0 +1,249 @@
+"""Sums over the rows and columns of matrices, and the slots that are renewed by them.
+
+A matrix is cut into strips of up to 128 rows and 2,048 columns, by its shape alone. A strip gives partial sums for its rows
+and its columns; they are added in float64 in the order of the strips, whoever computed them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numba
+import numpy as np
+
+from fastopt.drivers import tile
+from fastopt.drivers.compile import Compiled, compiled, rule_function
+from fastopt.drivers.generate import generated, tuple_of
+from fastopt.drivers.machine import flush_denormals, pointer, restore_denormals
+from fastopt.drivers.sums import add, largest
+from fastopt.scalar import maximum
+from fastopt.strips import (
+    BANDS,
+    CHUNKS,
+    COLUMN,
+    COLUMN_SUMS,
+    COLUMNS,
+    FIRST,
+    HEIGHT,
+    MATRICES,
+    MATRIX,
+    ROW,
+    ROW_SUMS,
+    ROWS,
+    STRIP_COLUMNS,
+    STRIP_ROWS,
+    TENSOR,
+    WIDTH,
+)  # fmt: skip
+from fastopt.variant import (
+    BEFORE_STEP,
+    BLOCK,
+    ELEMENT,
+    LEADING,
+    MEMORY_ROW,
+    RENEWED,
+    SEEN,
+    Part,
+    Variant,
+)  # fmt: skip
+
+
+@cache
+def measure(variant: Variant, stage: int) -> Compiled:
+    """A stage's numbers for the rows and columns of the strips first to last, into `partials`."""
+    chosen = variant.rule.measures[stage]
+    count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
+    loop = compiled(
+        generated(
+            "strip", _source(variant, stage, count), tile.names(variant, _body(variant, stage))
+        )
+    )
+    reduce = add if chosen.reduce == "sum" else largest
+
+    def measure(  # type: ignore[no-untyped-def]
+        first,
+        last,
+        strips,
+        grids,
+        tensors,
+        addresses,
+        gradients,
+        coefficients,
+        scratch,
+        sums,
+        partials,
+    ):
+        before = flush_denormals()
+        for s in range(first, last):
+            strip = strips[s]
+            j = strip[TENSOR]
+            gradient = gradients[tensors[j]]
+            if gradient != 0:
+                rows, columns, width = strip[ROWS], strip[COLUMNS], grids[j, WIDTH]
+                length = min(columns, BLOCK)
+                sums[count : 2 * count, :columns] = 0
+                line = strip[MATRIX] * grids[j, HEIGHT] + strip[ROW]
+                for r in range(rows):
+                    sums[:count, :length] = 0
+                    loop(
+                        coefficients[j], addresses[j], line + r, strip[MATRIX], strip[COLUMN],
+                        columns, width, gradient, scratch, sums,
+                    )  # fmt: skip
+                    for i in range(count):
+                        partials[strip[ROW_SUMS] + i * rows + r] = reduce(sums[i, :length])
+                for i in range(count):
+                    for n in range(columns):
+                        partials[strip[COLUMN_SUMS] + i * columns + n] = sums[count + i, n]
+        restore_denormals(before)
+
+    return compiled(measure)
+
+
+def _body(variant: Variant, stage: int) -> tile.Body:
+    return tile.Body("measure", variant.rule.measures[stage].function, [], frozenset())
+
+
+def _source(variant: Variant, stage: int, count: int) -> list[str]:
+    """One row of a strip."""
+    numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
+    used = [*range(2), *numbers]
+    plus = variant.rule.measures[stage].reduce == "sum"
+    added = []
+    for k in range(count):
+        for target in (f"sums{k}", f"columns{k}"):
+            new = f"{target}[i] + v{k}" if plus else f"maximum({target}[i], v{k})"
+            added.append(f"{target}[i] = {new}")
+    inside = [
+        *tile.opened(variant, _body(variant, stage), BEFORE_STEP),
+        *(
+            f"columns{k} = sums[{count + k}, column - first : column - first + m]"
+            for k in range(count)
+        ),
+        "for i in range(m):",
+        *(f"    {line}" for line in tile.gradient_lines(variant)),
+        f"    {tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})",
+        *(f"    {line}" for line in added),
+    ]
+    return [
+        "def strip(c, a, row, matrix, first, n, width, gradient, scratch, sums):",
+        f"    {', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}",
+        *(f"    sums{k} = sums[{k}]" for k in range(count)),
+        f"    for column in range(first, first + n, {BLOCK}):",
+        f"        m = min({BLOCK}, first + n - column)",
+        "        start = row * width + column",
+        *(f"        {line}" for line in inside),
+    ]
+
+
+@cache
+def combine(variant: Variant, stage: int) -> Compiled:
+    """Renew the slots of lines of tensors ``share``, ``share + shares``, ... by what was measured."""
+    chosen = variant.rule.measures[stage]
+    count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
+    fold = _fold(count, chosen.reduce == "sum")
+    parts = [p for p in variant.parts if p.over != ELEMENT]
+    renew = [_renew(variant, part, count) for part in parts]
+    names = {f"renew{i}": f for i, f in enumerate(renew)} | {"fold": fold}
+    lines = [
+        "def combine(share, shares, strips, grids, tensors, addresses, gradients, coefficients, partials):",
+        "    for j in range(share, tensors.size, shares):",
+        "        if gradients[tensors[j]] != 0:",
+        "            c, a, grid = coefficients[j], addresses[j], grids[j]",
+        f"            for matrix in range(grid[{MATRICES}]):",
+        f"                first = grid[{FIRST}] + matrix * grid[{BANDS}] * grid[{CHUNKS}]",
+        "                fold(strips, grid, first, partials)",
+        *(f"                renew{i}(strips, grid, first, matrix, c, a, partials)" for i in range(len(renew))),
+    ]  # fmt: skip
+    return compiled(generated("combine", lines, names))
+
+
+def _fold(count: int, plus: bool) -> Compiled:
+    """Add the row sums of a matrix's strips onto those of its first chunk, column sums onto the first band."""
+
+    def onto(partials, target, source, n):  # type: ignore[no-untyped-def]
+        for i in range(n):
+            a, b = partials[target + i], partials[source + i]
+            partials[target + i] = a + b if plus else maximum(a, b)
+
+    onto = compiled(onto)
+
+    def fold(strips, grid, first, partials):  # type: ignore[no-untyped-def]
+        chunks = grid[CHUNKS]
+        for band in range(grid[BANDS]):
+            for chunk in range(chunks):
+                s = first + band * chunks + chunk
+                if chunk > 0:
+                    target = strips[first + band * chunks, ROW_SUMS]
+                    onto(partials, target, strips[s, ROW_SUMS], count * strips[s, ROWS])
+                if band > 0:
+                    target = strips[first + chunk, COLUMN_SUMS]
+                    onto(partials, target, strips[s, COLUMN_SUMS], count * strips[s, COLUMNS])
+
+    return compiled(fold)
+
+
+def _renew(variant: Variant, part: Part, count: int) -> Compiled:
+    """The lines of one slot in one matrix: new numbers, their mean, and what the rule sees of them."""
+    rows = part.over == MEMORY_ROW
+    own = [f"c[{LEADING + i}]" for i in range(variant.rule.count_coefficients())]
+    line = variant.rule.lines[int(part.name[1:])]
+    assert line is not None
+    combine, seen = line
+    size = variant.dtype.itemsize
+    n, length = (HEIGHT, WIDTH) if rows else (WIDTH, HEIGHT)
+    most, at, extent = (
+        (STRIP_ROWS, ROW_SUMS, ROWS) if rows else (STRIP_COLUMNS, COLUMN_SUMS, COLUMNS)
+    )
+    strip = f"first + line // {most}" + (f" * grid[{CHUNKS}]" if rows else "")
+    measured = [f"element(partials[at + {i} * extent])" for i in range(count)]
+    columns = {"before": BEFORE_STEP, "after": RENEWED, "shown": SEEN}
+    lines = [
+        "def renew(strips, grid, first, matrix, c, a, partials):",
+        f"    n, own = grid[{n}], {tuple_of(own)}",
+        f"    length = element(grid[{length}])",
+        *(
+            f"    {name} = carray(pointer(a[{part.column + k}] + matrix * n * {size}, element), n)"
+            for name, k in columns.items()
+        ),
+        "    total = 0.0",
+        "    for line in range(n):",
+        f"        s = {strip}",
+        f"        extent = strips[s, {extent}]",
+        f"        at = strips[s, {at}] + line % {most}",
+        f"        new = combine(own, before[line], {tuple_of(measured)}, length)",
+        "        after[line] = new",
+        "        total += float64(new)",
+    ]
+    if seen is not None:
+        lines += [
+            "    mean = element(total / n)",
+            "    for line in range(n):",
+            "        shown[line] = seen(own, before[line], after[line], mean)",
+        ]
+    names = {
+        "combine": rule_function(combine),
+        "seen": None if seen is None else rule_function(seen),
+        "carray": numba.carray,
+        "pointer": pointer,
+        "element": numba.from_dtype(variant.dtype),
+        "float64": np.float64,
+    }
+    return compiled(generated("renew", lines, names))
+
+
+@cache
+def commit(variant: Variant) -> Compiled:
+    """Let the renewed numbers of lines be those that the slots keep."""
+    element = numba.from_dtype(variant.dtype)
+    parts = tuple((p.column, p.over == MEMORY_ROW) for p in variant.parts if p.over != ELEMENT)
+
+    def commit(grids, tensors, addresses, gradients):  # type: ignore[no-untyped-def]
+        for j in range(tensors.size):
+            if gradients[tensors[j]] != 0:
+                for column, rows in parts:
+                    n = grids[j, MATRICES] * (grids[j, HEIGHT] if rows else grids[j, WIDTH])
+                    kept = numba.carray(pointer(addresses[j, column], element), n)
+                    new = numba.carray(pointer(addresses[j, column + RENEWED], element), n)
+                    kept[:] = new
+
+    return compiled(commit)
