@@ -77,6 +77,7 @@ class Compiled:
         self.params = [p.copy() for p in params]
         self._opt = cls(self.params, **hyperparameters)
         self.step = self._opt.step
+        self.share = self._opt._runner.force_shares
 
     @property
     def state(self):

@@ -51,6 +51,22 @@ def test_a_tensor_without_a_gradient_stays(case, run):
         np.testing.assert_array_equal(value, wanted)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_same_bits_however_it_is_shared(case, dtype):
+    """Vectors of several tiles, matrices of several strips, and small ones between them."""
+    shapes = ((9001,), (300, 700), (5, 9), (2, 70, 300), (3,))
+    results = []
+    for shares in (1, 2, 3):
+        opt = Compiled(case.cls, starts(dtype, shapes), **case.hyperparameters)
+        opt.share(shares)
+        for g in gradients(dtype, shapes, steps=3):
+            opt.step(g)
+        kept = [value for own in opt.state for value in own.values()]
+        results.append([np.asarray(x).tobytes() for x in [*opt.params, *kept]])
+    assert results[0] == results[1] == results[2]
+
+
 @runs
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("cls", dict.fromkeys(c.cls for c in CASES), ids=lambda c: c.__name__)
