@@ -137,9 +137,11 @@ def test_the_callers_group_is_not_kept():
 def test_assigned_values_hold_from_the_next_step_on(cls):
     """As in an optimizer that had them from the start, for the same state."""
     p, q = np.linspace(-1, 1, 7), np.linspace(-1, 1, 7)
-    opt, plain = make(cls, p), make(cls, q, lr=0.25, weight_decay=0.5)
-    opt.param_groups[0]["lr"] = 0.25
-    opt.param_groups[0]["weight_decay"] = 0.5
+    values = {"lr": 0.25, "weight_decay": 0.5}
+    values = {name: value for name, value in values.items() if name in arguments(cls)}
+    opt, plain = make(cls, p), make(cls, q, **values)
+    for name, value in values.items():
+        opt.param_groups[0][name] = value
     for t in range(3):
         step(opt, np.arange(7.0) + t)
         step(plain, np.arange(7.0) + t)

@@ -34,7 +34,7 @@ def run(case, dtype, *, flat=False, tile=None, shares=1, pieces=None, save_at=No
             step(opt, grads)
         else:
             staged_step(opt, [grads] if flat else grads, pieces=pieces)
-    slots = [n for n in opt.state[0] if n != "step"]
+    slots = [n for n, value in opt.state[0].items() if isinstance(value, np.ndarray)]
     state = [np.concatenate([opt.state[k][n].ravel() for k in opt.state]) for n in slots]
     return [a.tobytes() for a in [whole, *state]]
 
@@ -45,8 +45,9 @@ def test_same_bits(case, dtype):
     expected = run(case, dtype)
     assert run(case, dtype, shares=2) == expected, "two threads"
     assert run(case, dtype, shares=5) == expected, "five shares"
-    assert run(case, dtype, flat=True) == expected, "one flat array"
-    assert run(case, dtype, flat=True, shares=2) == expected, "one flat array, two threads"
+    flat = run(case, dtype, flat=True)
+    assert flat == expected or case.cls.measures, "one flat array"  # a tensor of its own to a sum
+    assert run(case, dtype, flat=True, shares=2) == flat, "one flat array, two threads"
     assert run(case, dtype, pieces=7) == expected, "seven uneven ranges of rows"
     assert run(case, dtype, save_at=3) == expected, "saved and loaded in mid-run"
     for tile in (256, 16384):

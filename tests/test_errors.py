@@ -489,7 +489,7 @@ NUMBERS = [
     (cls, name)
     for cls in CLASSES
     for name, a in inspect.signature(cls.__init__).parameters.items()
-    if name not in ("self", "params") and not isinstance(a.default, bool | tuple | str)
+    if name not in ("self", "params") and not isinstance(a.default, bool | tuple | str | None)
 ]
 SWITCHES = [
     (cls, name)
