@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastopt import schedules
-from fastopt.schedules import Schedule
+from fastopt.schedules import ReduceLROnPlateau, Schedule
 from fastopt.state import State
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _schedules_of(group: Group) -> dict[str, Any]:
 
 def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None:
     """Check everything, hyperparameters by `check`, then take it over."""
-    saved, state = _parts(d)
+    saved, state = parts(d)
     counts, own = [len(g["params"]) for g in saved], [len(m) for m in w.members]
     if counts != own:
         raise ValueError(f"load_state_dict: groups of {counts} parameters; expected {own}")
@@ -79,9 +79,19 @@ def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None
     counters = _counters(saved, entries)
     w.counters[:] = counters
     for group, new in zip(w.groups, groups, strict=True):
-        w.assign(group, new)
+        w.assign(group, {name: _in_place(group.get(name), value) for name, value in new.items()})
     for k, entry in enumerate(entries):
         _take(w, k, entry)
+
+
+def _in_place(own: Any, new: Any) -> Any:
+    """The new value; of a plateau the one that there is, which others update, in its new state."""
+    if isinstance(own, tuple) and isinstance(new, tuple):
+        return tuple(_in_place(a, b) for a, b in zip(own, new, strict=True))
+    if isinstance(own, ReduceLROnPlateau) and isinstance(new, ReduceLROnPlateau):
+        own.load_state_dict(new.state_dict())
+        return own
+    return new
 
 
 def _counters(saved: list[Mapping[str, Any]], entries: list[dict[str, Any]]) -> tuple[int, int]:
@@ -92,7 +102,7 @@ def _counters(saved: list[Mapping[str, Any]], entries: list[dict[str, Any]]) -> 
     return _step(taken, "the optimizer"), _step(skipped, "the optimizer (skipped)")
 
 
-def _parts(d: Any) -> tuple[list[Mapping[str, Any]], Mapping[Any, Any]]:
+def parts(d: Any) -> tuple[list[Mapping[str, Any]], Mapping[Any, Any]]:
     """The groups and the state, if d has the form that `to_dict` gives."""
     if not isinstance(d, Mapping):
         raise ValueError(f"load_state_dict: d is a {type(d).__name__}; expected a mapping")

@@ -202,21 +202,22 @@ def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any]) -> None:
     arguments = list(inspect.signature(cls.__init__).parameters.values())[2:]
     defaults = {a.name: a.default for a in arguments if a.default is not a.empty}
     values = {**defaults, **h}
-    changes = [(n, v) for n in values for v in _changed(values[n], cls.choices.get(n, ()))]
+    changes = [(n, new) for n in values for new in _changed(values[n], cls.choices.get(n, ()))]
     # alone, and beside each other change: some matter only together (dampening and momentum); from the values
     # given and from the defaults: some exclude each other (dampening and nesterov)
     starts = [values, {**values, **defaults}]
-    bases: list[dict[str, Any]] = [{}, *({n: v} for n, v in changes)]
+    bases: list[dict[str, Any]] = [{}, *({n: new[0]} for n, new in changes)]
     unmoved = []
-    for name, value in changes:
+    for name, new in changes:
         alternatives = (
             _result(cls, {**start, **b}, name, value)
+            for value in new
             for start in starts
             for b in bases
             if name not in b
         )
         if not any(alternatives):
-            unmoved.append(f"{name}={value!r}")
+            unmoved.append(f"{name}={new[0]!r}")
     assert not unmoved, "nothing depends on " + ", ".join(unmoved)
 
 
@@ -269,15 +270,22 @@ def _same(a: Any, b: Any) -> bool:
     return np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
-def _changed(value: Any, choices: tuple[str, ...]) -> Iterator[Any]:
+def _changed(value: Any, choices: tuple[str, ...]) -> Iterator[list[Any]]:
+    """Values to try instead, any of which may show; for a tuple, of each of its numbers."""
     if isinstance(value, bool):
-        yield not value
+        yield [not value]
     elif isinstance(value, str):
-        yield from (choice for choice in choices if choice != value)
+        yield from ([choice] for choice in choices if choice != value)
     elif isinstance(value, tuple):
-        yield from ((*value[:i], v / 2 if v else 0.1, *value[i + 1 :]) for i, v in enumerate(value))
+        for i, v in enumerate(value):
+            yield [(*value[:i], new, *value[i + 1 :]) for new in _numbers(v)]
     else:
-        yield value / 2 if value else 0.1
+        yield _numbers(value)
+
+
+def _numbers(value: float) -> list[float]:
+    # a limit that 50 steps do not come near, or a number of steps, shows only when it is small
+    return [value / 2 if value else 0.1, 0.001, 5.0]
 
 
 def _result(cls: type[Optimizer], values: dict[str, Any], name: str, value: Any) -> bool:

@@ -17,6 +17,7 @@ from fastopt.hyperparameters import (
     ANY,
     DOMAINS,
     OPTIONS,
+    Domain,
     Interval,
     Value,
     check,
@@ -85,9 +86,14 @@ class Declarations:
         kept = {name: slot for name, slot in self.slots.items() if slot.present(values)}
         return {n for n, slot in kept.items() if p is None or slot.like(p) is not None}
 
-    def domain(self, name: str) -> Interval:
+    def domain(self, name: str) -> Domain:
         """The values that a hyperparameter may take."""
         return self.optimizer.domains.get(name, DOMAINS.get(name, ANY))
+
+    def interval(self, name: str, i: int) -> Interval:
+        """The values that the i-th number of a hyperparameter may take."""
+        domain = self.domain(name)
+        return domain[i] if isinstance(domain, tuple) else domain
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Value]:
         """The hyperparameters in plain types, schedules as they are, or TypeError or ValueError with the value."""
@@ -116,10 +122,13 @@ class Declarations:
         """A hyperparameter's number, or numbers, after so many steps."""
         if isinstance(value, bool | str):
             return value
-        owner, domain = self.optimizer.__name__, self.domain(name)
+        owner = self.optimizer.__name__
         if isinstance(value, tuple):
-            return tuple(number_at(owner, name, v, count, domain) for v in value)
-        return number_at(owner, name, value, count, domain)
+            return tuple(
+                number_at(owner, name, v, count, self.interval(name, i))
+                for i, v in enumerate(value)
+            )
+        return number_at(owner, name, value, count, self.interval(name, 0))
 
 
 def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declarations:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastopt.hyperparameters import Interval, Value
+from fastopt.hyperparameters import Domain, Value
 from fastopt.measures import Measure
 from fastopt.slots import Slot
 from fastopt.storage import Storage
@@ -32,8 +32,9 @@ class Formula:
     moves : mapping of str to callable
         Declared by the class: other changes ``move(c, p, s) -> (p, (slots...))`` of parameters
         and slots, with the coefficients of the coming step.
-    domains : mapping of str to Interval
-        Declared by the class: what values hyperparameters may take, where their name does not say it.
+    domains : mapping of str to Interval or tuple of Interval
+        Declared by the class: what values hyperparameters may take, where their name does not say it; a tuple
+        has an entry for each value.
     choices : mapping of str to tuple of str
         Declared by the class: the names that a hyperparameter may be.
     storages : mapping of str to callable
@@ -49,7 +50,7 @@ class Formula:
     shared: ClassVar[tuple[str, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
     moves: ClassVar[Mapping[str, Callable[..., Any]]] = {}
-    domains: ClassVar[Mapping[str, Interval]] = {}
+    domains: ClassVar[Mapping[str, Domain]] = {}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     storages: ClassVar[Mapping[str, Callable[[np.dtype[Any]], Storage]]] = {}
     supports: ClassVar[frozenset[str]] = frozenset({"jit_step", "complex"})

@@ -16,31 +16,50 @@ from fastopt.schedules import Schedule
 
 @dataclass(frozen=True)
 class Interval:
-    """The finite numbers from `low` to `high`; open at the top if `below` is set; the infinite ones too if `infinite`."""
+    """The finite numbers from `low` to `high`.
+
+    Parameters
+    ----------
+    low, high : float
+        The ends.
+    below, above : bool
+        Whether values must be below `high`, above `low`: whether that end is open.
+    floats : bool
+        Whether a whole number in a tuple must be written as a float.
+    infinite : bool
+        Whether infinities count too, and None stands for them in a pair of bounds.
+    """
 
     low: float = -math.inf
     high: float = math.inf
     below: bool = False
+    above: bool = False
+    floats: bool = False
     infinite: bool = False
 
     def __contains__(self, value: float) -> bool:
-        fits = self.low <= value < self.high if self.below else self.low <= value <= self.high
-        return fits and (self.infinite or math.isfinite(value))
+        excluded = (self.above and value == self.low) or (self.below and value == self.high)
+        return (
+            (self.infinite or math.isfinite(value))
+            and self.low <= value <= self.high
+            and not excluded
+        )
 
     def __str__(self) -> str:
         if self.infinite:
             return "a number or None"
         if self.high == math.inf:
-            return (
-                "a finite number" if self.low == -math.inf else f"a finite number >= {self.low:g}"
-            )
-        return f"a number in [{self.low:g}, {self.high:g}{')' if self.below else ']'}"
+            end = f" {'>' if self.above else '>='} {self.low:g}" if self.low > -math.inf else ""
+            return f"a finite number{end}"
+        return f"a number in {'[('[self.above]}{self.low:g}, {self.high:g}{'])'[self.below]}"
 
 
 ANY = Interval()
 NONNEGATIVE = Interval(0)
 FRACTION = Interval(0, 1)
 DECAY = Interval(0, 1, below=True)
+
+Domain = Interval | tuple[Interval, ...]  # a tuple: one for each value of a hyperparameter
 
 #: What the customary names mean wherever a class does not say otherwise.
 DOMAINS = {
@@ -91,7 +110,7 @@ def as_numbers(value: Value, choices: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 def check(
-    owner: str, name: str, value: Any, default: Value, domain: Interval, choices: tuple[str, ...]
+    owner: str, name: str, value: Any, default: Value, domain: Domain, choices: tuple[str, ...]
 ) -> Value:
     """The value in its plain Python type, or an error that says what would be right."""
     if isinstance(default, bool):
@@ -103,23 +122,25 @@ def check(
             _refuse(ValueError, owner, name, value, "one of " + ", ".join(map(repr, choices)))
         return str(value)
     if isinstance(default, tuple):
-        expected = f"{len(default)} values, each {domain}"
+        domains = domain if isinstance(domain, tuple) else (domain,) * len(default)
+        each = f", each {domain}" if domain is not domains else ": " + ", ".join(map(str, domains))
+        expected = f"{len(default)} values{each}"
         if isinstance(value, str) or not isinstance(value, Iterable):
             _refuse(TypeError, owner, name, value, expected)
         values = tuple(value)
         if len(values) != len(default):
             _refuse(ValueError, owner, name, value, expected)
-        if domain.infinite:  # a pair of bounds: None leaves a side open
+        if domains[0].infinite:  # a pair of bounds: None leaves a side open
             open_sides = (-math.inf, math.inf)
-            filled = (o if v is None else v for o, v in zip(open_sides, values, strict=True))
-            values = tuple(float(v) if isinstance(v, int) else v for v in filled)
-        if any(
-            isinstance(v, int) and not isinstance(v, bool) for v in values
-        ):  # as torch: (0, 0.9) is likely to be a slip
-            _refuse(ValueError, owner, name, value, f"floats: {expected}")
+            values = tuple(o if v is None else v for o, v in zip(open_sides, values, strict=True))
+        for v, d in zip(values, domains, strict=True):
+            if d.floats and isinstance(v, int) and not isinstance(v, bool):
+                _refuse(ValueError, owner, name, value, f"floats: {expected}")
         return tuple(
-            _number(owner, name, v, kind, domain) for v, kind in zip(values, default, strict=True)
+            _number(owner, name, v, kind, d)
+            for v, kind, d in zip(values, default, domains, strict=True)
         )
+    assert isinstance(domain, Interval)
     return _number(owner, name, value, default, domain)
 
 
@@ -129,10 +150,15 @@ def _number(owner: str, name: str, value: Any, default: Value, domain: Interval)
     if isinstance(value, Schedule):
         _check_extent(owner, name, value, domain)
         return value
-    if callable(value):
-        number_at(owner, name, value, 0, domain)
-        return value
     expected = f"None or {domain}" if default is None else str(domain)
+    if callable(value):
+        try:
+            number_at(owner, name, value, 0, domain)
+        except Exception as error:
+            wanted = f"{expected}, or a callable that gives one for the number of steps taken"
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(f"{owner}: {name} is {value!r}; expected {wanted} ({error})") from error
+        return value
     scalar = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
     if not (isinstance(value, numbers.Real) or scalar) or isinstance(value, bool | np.bool_):
         _refuse(TypeError, owner, name, value, expected)

@@ -144,7 +144,7 @@ class Optimizer(Stateful):
     def _step(self, leaves: list[Any], request: Request) -> StepInfo:
         """A step with these gradients, in order of the parameters; the lock is held."""
         w, runner = self._workspace, self._runner
-        if w.scheduled:
+        if w.follows:
             w.follow()
         if request is _PLAIN and not self.monitor:
             runner.step(leaves)

@@ -22,7 +22,7 @@ def propose(
     if out is None:
         out = [np.empty_like(p) for p in w.parameters]
     _check(w, out)
-    if w.scheduled:
+    if w.follows:
         w.follow()
     held = runner.locate(leaves)
     _check_apart(w, out)

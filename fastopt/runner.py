@@ -33,12 +33,15 @@ class Runner:
         self.tables: list[Table] | None = None  # others than the workspace's
         self.forced_shares: int | None = None
         self._calls: dict[frozenset[str], list[_Call]] = {}
-        self._valid: Any = None
+        self._ordinary: list[_Call] = []
+        self._ordinary_phases: Sequence[tuple[int, ...]] = ()
+        self._generation = -1
+        self._arrangement: Any = None
 
     def force_shares(self, shares: int | None) -> None:
         """Split every step into so many shares, whatever its size; None: as measured."""
         self.forced_shares = shares
-        self._valid = None
+        self._generation = -1
 
     # ---- gradients ------------------------------------------------------------------------------
 
@@ -62,7 +65,7 @@ class Runner:
         if len(leaves) == 1:
             ids[0] = id(leaves[0])
         else:
-            view = memoryview(ids)
+            view = memoryview(ids)  # type: ignore[arg-type]
             for k, leaf in enumerate(leaves):
                 view[k] = id(leaf)
 
@@ -85,11 +88,12 @@ class Runner:
 
     def step(self, leaves: Sequence[Any]) -> None:
         """An ordinary step: check all gradients, then step every tensor that has one."""
-        calls = self._prepared(frozenset())
+        calls = self._ordinary if self._is_valid() else []
+        calls = calls or self._prepared(frozenset())
         self._note(leaves)
         ids = self.workspace.ids
         held = None
-        for phase in self._phases(calls):
+        for phase in self._ordinary_phases:
             for call in calls:
                 wrong = call.run(ids, phase)
                 if wrong >= 0:
@@ -154,10 +158,16 @@ class Runner:
     def _tables(self) -> list[Table]:
         return self.workspace.tables if self.tables is None else self.tables
 
+    def _is_valid(self) -> bool:
+        return (
+            self._generation == threads.generation
+            and self._arrangement is self.workspace.arrangement
+        )
+
     def _prepared(self, options: frozenset[str], header: np.ndarray | None = None) -> list[_Call]:
-        valid = (threads.generation, self.workspace.arrangement)
-        if self._valid != valid:
-            self._calls, self._valid = {}, valid
+        if not self._is_valid():
+            self._calls, self._ordinary = {}, []
+            self._generation, self._arrangement = threads.generation, self.workspace.arrangement
         if options not in self._calls or header is not None:
             calls = [self._call(t, self._shares(t), options, header) for t in self._tables()]
             if len(calls) > 1:  # one that cannot be compiled must not find others updated
@@ -166,6 +176,8 @@ class Runner:
             if header is not None:
                 return calls
             self._calls[options] = calls
+            if not options:
+                self._ordinary, self._ordinary_phases = calls, self._phases(calls)
         return self._calls[options]
 
     def _shares(self, table: Table) -> int:

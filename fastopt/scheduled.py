@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.declarations import Declarations
-from fastopt.hyperparameters import Group, field_names, number_at
+from fastopt.hyperparameters import Group, Interval, field_names, number_at
 from fastopt.schedules import Schedule
 
 
@@ -35,36 +35,33 @@ class Scheduled:
         self._words = words
         self._declared = declared
         self.tables: list[np.ndarray] = []
-        self._callables: list[tuple[str, range, int, Any]] = []
+        self._callables: list[tuple[str, Interval, range, int, Any]] = []
         rows = []
         for group, own in zip(groups, members, strict=True):
-            for name, word, value in self._values(group):
+            for name, i, word, value in self._values(group):
                 if isinstance(value, Schedule):
                     table = value.segments
                     self.tables.append(table)
                     rows.append((own.start, own.stop, word, table.ctypes.data, len(table)))
                 elif callable(value):
-                    self._callables.append((name, own, word, value))
+                    self._callables.append((name, declared.interval(name, i), own, word, value))
         self.plan = np.array(rows, np.int64).reshape(-1, 5)
         self.names = [name for name, *_ in self._callables]
 
-    def _values(self, group: Group) -> Iterator[tuple[str, int, Any]]:
-        """Name, place in the header row and value of each number of a group."""
+    def _values(self, group: Group) -> Iterator[tuple[str, int, int, Any]]:
+        """Name and index, place in the header row and value of each number of a group."""
         header = self._declared.rule.header
         for name, value in group.hyperparameters().items():
             values = value if isinstance(value, tuple) else (value,)
-            for field, v in zip(field_names(header, name, values), values, strict=True):
-                yield name, header.fields[field][1] // 8, v  # type: ignore[index]
-
-    def __bool__(self) -> bool:
-        return bool(len(self.plan) or self._callables)
+            for i, field in enumerate(field_names(header, name, values)):
+                yield name, i, header.fields[field][1] // 8, values[i]  # type: ignore[index]
 
     def call(self, count: int) -> None:
         """Put what the Python callables give into the header rows, all or none."""
         owner = self._declared.optimizer.__name__
         numbers = [
-            number_at(owner, name, value, count, self._declared.domain(name))
-            for name, _, _, value in self._callables
+            number_at(owner, name, value, count, interval)
+            for name, interval, _, _, value in self._callables
         ]
-        for (_, own, word, _), number in zip(self._callables, numbers, strict=True):
+        for (_, _, own, word, _), number in zip(self._callables, numbers, strict=True):
             self._words[own.start : own.stop, word] = number

@@ -44,7 +44,7 @@ class Stateful(Formula):
         self._runner = Runner(self._workspace)
         self._forest = Forest()
         self._embedded: set[str] | None = None  # the slots of the kernel that jit_step handed out
-        self._accumulator: Stateful | None = None
+        self._accumulator: Any = None
         self.monitor = False
         self._busy = threading.Lock()
 

@@ -46,7 +46,7 @@ class Workspace:
         self.header = np.zeros(0, declared.rule.header)
         self.tables: list[Table] = []
         self.counters = np.zeros(2, np.int64)
-        self.count = memoryview(self.counters)
+        self.count = memoryview(self.counters)  # type: ignore[arg-type]
         self.scheduled = Scheduled(declared, [], [], np.zeros((0, 1)))
 
     # ---- membership -----------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class Workspace:
         self.ids, self.gradients, self.outs = np.zeros((3, count), np.int64)
         self.gains = np.tile([1.0, np.inf], (count, 1))
         self.totals = np.zeros((count, max(1, sum(map(len, results)))))
-        self.words = self.header.view(np.float64).reshape(count, -1)
+        self.words = self.header.view(np.float64).reshape(count, self.header.itemsize // 8)
         self._follow_schedules()
         self.arrangement = object()
 
@@ -168,6 +168,7 @@ class Workspace:
 
     def _follow_schedules(self) -> None:
         self.scheduled = Scheduled(self.declared, self.groups, self.members, self.words)
+        self.follows = bool(len(self.scheduled.plan) or self.scheduled.names)
 
     def _table(self, variant: Variant, tensors: list[int]) -> Table:
         addresses = []

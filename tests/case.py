@@ -13,6 +13,7 @@ class Case:
     reference: object
     hyperparameters: dict = field(default_factory=dict)
     torch: bool = False  # torch.optim has it, with these hyperparameters
+    additions: int = 1  # how often torch adds to the parameter in a step, and so rounds it
 
     def __str__(self):
         return (
@@ -20,8 +21,8 @@ class Case:
         )
 
 
-def case(cls, reference, *, torch=False, **hyperparameters):
-    return Case(cls, reference, hyperparameters, torch)
+def case(cls, reference, *, torch=False, additions=1, **hyperparameters):
+    return Case(cls, reference, hyperparameters, torch, additions)
 
 
 def signed(g, maximize):

@@ -1,13 +1,14 @@
 """The formulas over whole arrays, as the papers and torch write them, and cases to try them with.
 
 Nothing here is shared with fastopt. Each reference is ``step(p, g, state, t, **h)``: it returns the new
-parameter and changes `state`, a dict of arrays by slot name. A case is a class, hyperparameters (all active
+parameter and changes `state`, a dict of arrays by slot name; names of its own begin with ``_``. A case is a class, hyperparameters (all active
 and none at its default over the cases of a class) and the slots it must have.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import references_adaptive
 import references_sums
 from case import case, signed
 
@@ -167,6 +168,7 @@ CASES = [
          maximize=True),
     case(F.AdamW, adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05, eps_root=0.4, weight_decay=0.2,
          bias_correction=False, maximize=True),
+    *references_adaptive.CASES,
     *references_sums.CASES,
 ]  # fmt: skip
 

@@ -169,7 +169,7 @@ CASES = [
          maximize=True),
     case(F.Adafactor, adafactor, torch=True, lr=0.013, beta2_decay=-0.7, eps=(0.3, 0.02), d=1.0,
          weight_decay=0.2),
-    case(F.Adafactor, adafactor, torch=True, lr=0.13, beta2_decay=-0.7, eps=(None, 0.8), d=1.2,
+    case(F.Adafactor, adafactor, torch=True, lr=0.13, beta2_decay=-0.7, eps=(None, 0.8), d=1.05,
          weight_decay=1.1, maximize=True),
     case(F.SM3, sm3, lr=0.13, momentum=0.87, eps=5.0),
     case(F.SM3, sm3, lr=0.13, momentum=0.0, eps=5.0, maximize=True),

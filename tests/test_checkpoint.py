@@ -17,9 +17,9 @@ def gradients(steps, shapes, seed):
 
 
 @pytest.mark.parametrize("case", TORCH_CASES, ids=str)
-def test_a_run_continues_in_torch_and_back(case):
+def test_a_run_continues_in_torch_and_back(case, torch64):
     """10 steps here, 10 in torch, 10 here again: as 30 in torch alone."""
-    torch = pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
+    torch = torch64
     from fastopt.interop.torch import to_state_dict
 
     shapes = [(3, 4), (5,)]
@@ -70,6 +70,20 @@ def test_torch_does_not_know():
         to_state_dict(fastopt.Momentum(np.ones(2), lr=0.1))
     d = to_state_dict(fastopt.Adam([np.ones(2), np.ones(3)]))
     assert d["state"] == {}  # never stepped
+
+
+def test_scalars_keep_their_digits_in_torch():
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
+    from fastopt.interop.torch import to_state_dict
+
+    opt = fastopt.NAdam(np.ones(3))
+    for _ in range(3):
+        opt.step(np.ones(3))
+    peer = torch.optim.NAdam([torch.ones(3, dtype=torch.float64)])
+    peer.load_state_dict(to_state_dict(opt))
+    back = fastopt.NAdam(np.ones(3))
+    back.load_state_dict(peer.state_dict())
+    assert back.state[0]["mu_product"] == opt.state[0]["mu_product"]
 
 
 def test_torch_scheduler_notes_and_missing_entries():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from case import size_of
@@ -35,7 +37,8 @@ def run_reference(case, p, grads):
         largest_step = max(largest_step, np.abs(p - before).max(initial=0))
         for name, s in state.items():
             slot_sizes[name] = max(slot_sizes.get(name, 0), size_of(s))
-    return p, state, largest.max(initial=0), largest_step, slot_sizes
+    slots = {name: s for name, s in state.items() if not name.startswith("_")}
+    return p, slots, largest.max(initial=0), largest_step, slot_sizes
 
 
 def differences(case, p, grads, opt, step=step):
@@ -83,36 +86,48 @@ def test_lengths(case, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", [c for c in CLASSES if not c.measures], ids=lambda c: c.__name__)
 def test_tolerance_notices_every_coefficient(cls, dtype):
-    """A coefficient changed by a factor 1 + 1e-4 must fail in some case of the class."""
+    """A coefficient that is slightly changed must fail in some case of the class."""
     cases = [(case, coefficients_of(case)) for case in cases_of(cls)]
     count = len(cases[0][1])
     unnoticed = {i for i in range(count) if any(c[i] for _, c in cases)}
-    for case, values in cases:
-        for i in [i for i in sorted(unnoticed) if values[i]]:
+    # a sign that turns now and then (Lion's) shows among many elements, and what is forgotten within a few steps
+    # (how y leans to x, schedule-free) above float32's rounding only if it is changed by more
+    again = (4000, 1.0001) if dtype == np.float64 else (33, 1.01)
+    for (n, factor), (case, values) in itertools.product([(33, 1.0001), again], cases):
+        changed = [i for i in sorted(unnoticed) if values[i]]
+        assert not changed or error(case, n, dtype) <= 1
+        unnoticed -= {i for i in changed if error(case, n, dtype, LEADING + i, factor) > 1}
+    assert not unnoticed, unnoticed
 
-            def change(coefficients, column=LEADING + i):
-                coefficients[:, column] *= dtype(1.0001)
 
-            p = start(33, dtype)
-            opt = case.cls(p, **case.hyperparameters)
-            advance = lambda opt, g, change=change: staged_step(opt, [g], change=change)
-            worst = differences(case, p.copy(), gradients(33, dtype), opt, advance)
-            if max(worst.values()) > 1:
-                unnoticed.discard(i)
-    assert not unnoticed
+def error(case, n, dtype, column=0, factor=1.0):
+    """The largest over its tolerance, with a column of the coefficients multiplied."""
+
+    def change(coefficients):
+        coefficients[:, column] *= dtype(factor)
+
+    p = start(n, dtype)
+    opt = case.cls(p, **case.hyperparameters)
+    advance = lambda opt, g: staged_step(opt, [g], change=change)
+    return max(differences(case, p.copy(), gradients(n, dtype), opt, advance).values())
 
 
 def coefficients_of(case):
+    """Those of the tenth step."""
     row = case.cls(np.ones(1), **case.hyperparameters)._workspace.header[0]
+    for t in range(1, 11):
+        renewed = case.cls.advance(row, t) if case.cls.advance else ()
+        for name, value in zip(case.cls.running, renewed, strict=True):
+            row[name] = value
     return case.cls.coefficients(row, 10)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", [c for c in CASES if c.torch], ids=str)
-def test_torch(case, dtype):
-    torch = pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
+def test_torch(case, dtype, torch64):
+    torch = torch64
     p = start(33, dtype)
     theirs = torch.tensor(p, requires_grad=True)
     opt = case.cls(p, **case.hyperparameters)
@@ -129,8 +144,8 @@ def test_torch(case, dtype):
     eps = np.finfo(np.float32).eps
     if dtype == np.float64:
         tolerance = 1e-12 * (largest + STEPS * largest_step)
-    else:
-        tolerance = 8 * eps * (largest + np.sqrt(STEPS) * largest_step)
+    else:  # roundings of the parameter are a random walk
+        tolerance = 8 * eps * np.sqrt(case.additions) * (largest + np.sqrt(STEPS) * largest_step)
     assert np.abs(p - theirs.detach().numpy()).max() <= tolerance
     state = peer.state[theirs]
     for name, slot in opt.state[0].items():
@@ -175,3 +190,18 @@ def test_nag_is_the_look_ahead():
         opt.lookahead()
         opt.step(a * w)
         np.testing.assert_allclose(w, p, rtol=0, atol=1e-12 * 20)
+
+
+def test_an_overflowing_average_of_squares_leaves_steps_that_are_not_rectified_alone(torch64):
+    import fastopt
+
+    p = np.ones(3, np.float32)
+    theirs = torch64.tensor(p, requires_grad=True)
+    opt, peer = fastopt.RAdam(p, lr=1e-20), torch64.optim.RAdam([theirs], lr=1e-20)
+    for t in range(1, 9):  # rectified from the sixth on: divided by infinity
+        g = np.array([1e30, -1e30, 1.0], np.float32)
+        theirs.grad = torch64.tensor(g)
+        opt.step(g)
+        peer.step()
+        np.testing.assert_allclose(p, theirs.detach().numpy(), rtol=4e-7)
+        assert -p[0] == pytest.approx(min(t, 5) * 1e10)

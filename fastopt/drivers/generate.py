@@ -12,7 +12,10 @@ def generated(name: str, lines: list[str], names: dict[str, Any]) -> Callable[..
     text = "\n".join(lines) + "\n"
     filename = f"<fastopt {name} {hash(text) & 0xFFFFFFFF:08x}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    namespace = dict(names)
+    namespace = {
+        **names,
+        "__name__": __name__,
+    }  # Numba asks for the module when it loads from the cache
     exec(compile(text, filename, "exec"), namespace)
     return namespace[name]  # type: ignore[no-any-return]
 

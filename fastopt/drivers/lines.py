@@ -160,12 +160,12 @@ def combine(variant: Variant, stage: int) -> Compiled:
 def _fold(count: int, plus: bool) -> Compiled:
     """Add the row sums of a matrix's strips onto those of its first chunk, column sums onto the first band."""
 
-    def onto(partials, target, source, n):  # type: ignore[no-untyped-def]
+    def add_onto(partials, target, source, n):  # type: ignore[no-untyped-def]
         for i in range(n):
             a, b = partials[target + i], partials[source + i]
             partials[target + i] = a + b if plus else maximum(a, b)
 
-    onto = compiled(onto)
+    onto = compiled(add_onto)
 
     def fold(strips, grid, first, partials):  # type: ignore[no-untyped-def]
         chunks = grid[CHUNKS]

@@ -136,6 +136,6 @@ def _require(p: Any, g: Any, coefficients: Any) -> Any:
         raise TypingError("jit_step: p is read-only; it is updated in place")
     if (p.dtype, p.ndim, p.layout) != (g.dtype, g.ndim, g.layout):
         raise TypingError(
-            f"jit_step: p is {p} and g is {g}; expected the same dtype, dimensions and order"
+            f"jit_step: p is {p} and g is {g}; expected the same dimensions and order, and dtype"
         )
     return lambda p, g, coefficients: None

@@ -92,6 +92,8 @@ def _keeps_step(peer: Any) -> bool:
 
 def _entry(entry: dict[str, Any], keeps_step: bool) -> dict[str, Any]:
     slots = {k: torch.from_numpy(v) for k, v in entry.items() if isinstance(v, np.ndarray)}
-    running = {k: torch.tensor(v) for k, v in entry.items() if isinstance(v, float)}
+    running = {
+        k: torch.tensor(v, dtype=torch.float64) for k, v in entry.items() if isinstance(v, float)
+    }
     step = {"step": torch.tensor(float(entry["step"]))} if keeps_step else {}
     return {**step, **running, **slots}

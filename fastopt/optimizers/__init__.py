@@ -5,19 +5,27 @@ from fastopt.optimizers.adafactor import Adafactor
 from fastopt.optimizers.adagrad import Adagrad
 from fastopt.optimizers.adam import Adam
 from fastopt.optimizers.adamw import AdamW
+from fastopt.optimizers.asgd import ASGD
 from fastopt.optimizers.cautious_adamw import CautiousAdamW
 from fastopt.optimizers.lamb import LAMB
 from fastopt.optimizers.lars import LARS
+from fastopt.optimizers.lion import Lion
 from fastopt.optimizers.momentum import Momentum
+from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
 from fastopt.optimizers.normalized_gd import NormalizedGD
 from fastopt.optimizers.novograd import NovoGrad
 from fastopt.optimizers.prodigy import Prodigy
+from fastopt.optimizers.radam import RAdam
 from fastopt.optimizers.rmsprop import RMSprop
+from fastopt.optimizers.rprop import Rprop
+from fastopt.optimizers.schedule_free_adamw import ScheduleFreeAdamW
+from fastopt.optimizers.schedule_free_sgd import ScheduleFreeSGD
 from fastopt.optimizers.sgd import SGD
 from fastopt.optimizers.sm3 import SM3
 
 __all__ = [
+    "ASGD",
     "LAMB",
     "LARS",
     "NAG",
@@ -29,9 +37,15 @@ __all__ = [
     "Adam",
     "AdamW",
     "CautiousAdamW",
+    "Lion",
     "Momentum",
+    "NAdam",
     "NormalizedGD",
     "NovoGrad",
     "Prodigy",
+    "RAdam",
     "RMSprop",
+    "Rprop",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
 ]

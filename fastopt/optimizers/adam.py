@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastopt.hyperparameters import Interval
 from fastopt.optimizer import Optimizer
 from fastopt.scalar import maximum, power, sqrt
 from fastopt.slots import Slot
@@ -68,6 +69,8 @@ class Adam(Optimizer):
         "exp_avg_sq": Slot(),
         "max_exp_avg_sq": Slot(when="amsgrad"),
     }
+    # as torch, which takes betas=(0, 0.9) for a slip
+    domains = {"betas": Interval(0, 1, below=True, floats=True)}
 
     def __init__(
         self,

@@ -10,18 +10,16 @@ from fastopt.scalar import maximum, power, sqrt, where
 from fastopt.slots import Slot
 
 
-def _averages(c: Any, g: Any, s: Any) -> tuple[Any, Any, Any]:
-    """The new averages, and 1 where momentum and gradient have the same sign, else 0."""
-    fresh1, beta2, fresh2, _, _, _, none, one = c
+def _averages(c: Any, g: Any, s: Any) -> tuple[Any, Any]:
+    fresh1, beta2, fresh2 = c[:3]
     m, v = s
-    m = m + fresh1 * (g - m)
-    v = beta2 * v + fresh2 * (g * g)
-    return m, v, where(m * g > none, one, none)
+    return m + fresh1 * (g - m), beta2 * v + fresh2 * (g * g)
 
 
 def _agreement(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, ...]:
-    _, _, agrees = _averages(c, g, s)
-    return (agrees,)
+    none, one = c[-2:]
+    m, _ = _averages(c, g, s)
+    return (where(m * g > none, one, none),)
 
 
 class CautiousAdamW(Optimizer):
@@ -118,7 +116,7 @@ class CautiousAdamW(Optimizer):
 
     @staticmethod
     def update(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, tuple[Any, ...]]:
-        _, _, _, eps, step, decay, _, _ = c
-        m, v, agrees = _averages(c, g, s)
-        p = p - step * (agrees * m / (sqrt(v) + eps))
+        _, _, _, eps, step, decay, none, _ = c
+        m, v = _averages(c, g, s)
+        p = p - where(m * g > none, step, none) * (m / (sqrt(v) + eps))
         return p - decay * p, (m, v)

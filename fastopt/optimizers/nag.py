@@ -115,6 +115,8 @@ class NAG(Optimizer):
                 False,
                 "lookahead: the parameters are already ahead; call step() with the gradient there",
             )
+            if self._workspace.follows:  # by the momentum of the coming step
+                self._workspace.follow()
             self._runner.move("lookahead")
             self._ahead = True
         finally:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from fastopt.hyperparameters import DECAY, NONNEGATIVE
+from fastopt.hyperparameters import DECAY, NONNEGATIVE, Interval
 from fastopt.measures import Measure
 from fastopt.optimizer import Optimizer
 from fastopt.scalar import abs, maximum, power, sqrt
@@ -102,7 +101,7 @@ class Prodigy(Optimizer):
     running = {"estim_lr": 0.0, "estim_lr_before": 0.0, "numerator_weighted": 0.0}
     shared = ("estim_lr", "estim_lr_before", "numerator_weighted")
     measures = (Measure(_distance, scope="all", results=("numerator", "denominator")),)
-    domains = {"beta3": DECAY, "estim_lr0": NONNEGATIVE, "estim_lr_coef": NONNEGATIVE}
+    domains = {"beta3": DECAY, "estim_lr0": Interval(0, above=True), "estim_lr_coef": NONNEGATIVE}
 
     def __init__(
         self,
@@ -132,11 +131,6 @@ class Prodigy(Optimizer):
             bias_correction=bias_correction,
             maximize=maximize,
         )
-
-    @classmethod
-    def validate(cls, hyperparameters: Mapping[str, Any]) -> None:
-        if hyperparameters["estim_lr0"] == 0:
-            raise ValueError("Prodigy: estim_lr0 is 0.0; expected a finite number above 0")
 
     @staticmethod
     def advance(h: Any, t: Any) -> tuple[Any, ...]:

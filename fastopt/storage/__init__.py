@@ -82,7 +82,8 @@ def native(dtype: np.dtype[Any]) -> Storage:
 
 def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """What a number of this dtype consists of: complex ones are pairs of reals."""
-    return np.dtype(dtype.type(0).real.dtype)
+    real: np.dtype[Any] = dtype.type(0).real.dtype
+    return real
 
 
 def count_reals(array: np.ndarray) -> int:
