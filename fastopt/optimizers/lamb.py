@@ -56,9 +56,10 @@ class LAMB(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon outside the root, added after the correction; decay after the division, inside the norm of the
-    update, times lr and the ratio; slots start at 0; the norms are L2 norms of all elements and are not limited (the
-    paper's phi is the identity). Same as optax.lamb, which has no bias_correction and no default of lr (0.001 is Keras's).
+    Conventions: epsilon outside the root, added after the correction; decay after the division, inside the norm of
+    the update, times lr and the ratio; slots start at 0; the norms are L2 norms of all elements and are not limited
+    (the paper's phi is the identity). Same as optax.lamb, which has no bias_correction and no default of lr (0.001
+    is Keras's).
 
     References
     ----------

@@ -43,10 +43,10 @@ class NovoGrad(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon outside the root; decay after the division, before the momentum; heavy-ball momentum (no factor
-    of 1 - beta1), which starts at 0; v is a number, ``opt.state[k]["exp_avg_sq"]``, which the first step sets to the whole
-    squared norm, so nothing is corrected for bias. Same as optax.novograd, whose default of beta2 is 0.25 and
-    which has none of lr.
+    Conventions: epsilon outside the root; decay after the division, before the momentum; heavy-ball momentum (no
+    factor of 1 - beta1), which starts at 0; v is a number, ``opt.state[k]["exp_avg_sq"]``, which the first step
+    sets to the whole squared norm, so nothing is corrected for bias. Same as optax.novograd, whose default of beta2
+    is 0.25 and which has none of lr.
 
     References
     ----------

@@ -70,13 +70,14 @@ class Prodigy(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon outside the root, times the new d, while all else is times the old one; decoupled decay times gamma, with
-    p before the step; slots start at 0, params0 at the parameters, d at estim_lr0. d is the number
-    ``opt.state[k]["estim_lr"]``, the same for all k (0 before the first step). Same as optax.contrib.prodigy, which has
-    no bias_correction, except that d stays as it is while s is 0 everywhere, where optax divides 0 by 0. The authors' package
-    calls estim_lr0 d0, estim_lr_coef d_coef, and bias_correction, which is off there, use_bias_correction; its growth_rate,
-    slice_p and coupled decay are not here. Groups may differ in lr, eps and weight_decay; the other values
-    say what d is and must agree. The corrections count a parameter's own steps.
+    Conventions: epsilon outside the root, times the new d, while all else is times the old one; decoupled decay
+    times gamma, with p before the step; slots start at 0, params0 at the parameters, d at estim_lr0. d is the
+    number ``opt.state[k]["estim_lr"]``, the same for all k (0 before the first step). Same as
+    optax.contrib.prodigy, which has no bias_correction, except that d stays as it is while s is 0 everywhere, where
+    optax divides 0 by 0. The authors' package calls estim_lr0 d0, estim_lr_coef d_coef, and bias_correction, which
+    is off there, use_bias_correction; its growth_rate, slice_p and coupled decay are not here. Groups may differ in
+    lr, eps and weight_decay; the other values say what d is and must agree. The corrections count a parameter's own
+    steps.
 
     References
     ----------
