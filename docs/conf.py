@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,10 @@ html_theme_options: dict[str, Any] = {
 }
 
 
-# ---- pages that follow from the set of optimizers -------------------------------------------------
+# ---- pages that follow from the set of optimizers, and the picture of all schedules ---------------
 
 GENERATED = Path(__file__).parent / "api" / "generated"
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def setup(app: Any) -> None:
@@ -53,6 +55,8 @@ def setup(app: Any) -> None:
     GENERATED.mkdir(parents=True, exist_ok=True)
     write("optimizers.rst", optimizer_list())
     write("optimizer-table.inc", optimizer_table())
+    plot = runpy.run_path(str(EXAMPLES / "plot_schedules.py"))
+    plot["draw"]().savefig(GENERATED / "schedules.png", dpi=100)
     app.connect("autodoc-skip-member", skip_member)
 
 

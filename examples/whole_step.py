@@ -55,7 +55,7 @@ def by_trainer(opt, scaled_gradients, options, buffers):
     return opt.step(buffers, zero_grads=True, **options)
 
 
-def train(x, y, in_buffers, report):
+def train(x, y, in_buffers, report=None):
     params = trainer.network((x.shape[1], 128, 64, 10), "float32", seed=0)
     chosen = list(trainer.batches(len(x), BATCH, EPOCHS, seed=0))
     updates = len(chosen) // TOGETHER
@@ -68,9 +68,8 @@ def train(x, y, in_buffers, report):
     def scaled_gradients(update):
         weight = 2.0**115 if update == SPOILED else 1.0
         for batch in chosen[update * TOGETHER : (update + 1) * TOGETHER]:
-            loss, grads = trainer.loss_and_gradients(
-                params, x[batch], y[batch], weight * loss_scale.value
-            )
+            scale = weight * loss_scale.value
+            loss, grads = trainer.loss_and_gradients(params, x[batch], y[batch], scale)
             losses.append(loss)
             yield grads
 
@@ -80,31 +79,33 @@ def train(x, y, in_buffers, report):
             "clip_norm": 1.0,
             "skip_nonfinite": True,
         }
-        with np.errstate(over="ignore", invalid="ignore"):  # of the trainer's own arithmetic
+        with np.errstate(over="ignore", invalid="ignore"):  # in the trainer's own sums
             if in_buffers:
                 info = by_trainer(opt, scaled_gradients(update), options, buffers)
             else:
                 info = by_optimizer(opt, scaled_gradients(update), options)
-        if report and (info.skipped or update % 40 == 0 or update == updates - 1):
-            report(update, np.mean(losses[-TOGETHER:]), info, loss_scale.value)
+        if report and (info.skipped or update % 30 == 0 or update == updates - 1):
+            report(update, np.mean(losses[-TOGETHER:]), info, loss_scale.value, opt, params)
         loss_scale.update(info.skipped)
     return opt, params
 
 
-def report(update, loss, info, loss_scale):
-    moved = "skipped" if info.skipped else f"{info.update_norm / info.param_norm:.1e}"
-    print(f"{update:6}  {loss:6.4f}  {info.grad_norm:9.3f}  {moved:>9}  {loss_scale:10.0f}")
-
-
 def main():
     (x, y), (test_x, test_y) = trainer.digits("float32", seed=0)
-    print("update    loss  grad norm  rel. move  loss scale")
+
+    def report(update, loss, info, loss_scale, opt, params):
+        moved = "skipped" if info.skipped else f"{info.update_norm / info.param_norm:.1e}"
+        own, averaged = (trainer.accuracy(a, test_x, test_y) for a in (params, opt.ema_params))
+        print(
+            f"{update:6}  {loss:6.4f}  {info.grad_norm:9.3f}  {moved:>9}  {loss_scale:10.0f}"
+            f"  {own:8.2%}  {averaged:14.2%}"
+        )
+
+    print("update    loss  grad norm  rel. move  loss scale  accuracy  of the average")
     opt, params = train(x, y, in_buffers=False, report=report)
     print(f"{opt.steps_taken} steps taken, {opt.skipped_steps} skipped")
-    for what, arrays in (("parameters", params), ("their average", opt.ema_params)):
-        print(f"accuracy of {what}: {trainer.accuracy(arrays, test_x, test_y):.2%}")
 
-    _, same = train(x, y, in_buffers=True, report=None)
+    _, same = train(x, y, in_buffers=True)
     equal = all(np.array_equal(a, b) for a, b in zip(params, same, strict=True))
     print(f"gradients added up by the trainer give the same parameters: {equal}")
 
