@@ -97,8 +97,7 @@ def _squares(runner: Runner, scale: float) -> tuple[np.ndarray, float, bool]:
     """
     squares = runner.measure_gradients(scale)
     total = float(squares.sum())
-    tiny = np.finfo(np.float32 if runner.single else np.float64).tiny
-    if tiny * 1e12 < total < math.inf:
+    if runner.least_square * 1e12 < total < math.inf:
         return squares, 1.0, True
     largest = float(runner.measure_gradients(scale, largest=True).max(initial=0.0))
     if not math.isfinite(largest):
