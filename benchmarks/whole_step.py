@@ -42,15 +42,22 @@ def arrays(shapes: list[tuple[int, ...]], seed: int, size: float = 1.0) -> list[
     return [size * rng.standard_normal(shape, np.float32) for shape in shapes]
 
 
-def torch_step(shapes: list[tuple[int, ...]], grads: list[np.ndarray]) -> Callable[[], object]:
-    """Fused AdamW with clip_grad_norm_, and the average by _foreach_lerp_."""
+def torch_step(
+    shapes: list[tuple[int, ...]], grads: list[np.ndarray], unscale: bool
+) -> Callable[[], object]:
+    """Fused AdamW with clip_grad_norm_, and the average by _foreach_lerp_; first GradScaler's pass if asked for."""
     params = [torch.from_numpy(a).requires_grad_() for a in arrays(shapes, 0)]
     average = [p.detach().clone() for p in params]
     for p, g in zip(params, grads, strict=True):
         p.grad = torch.from_numpy(g)
     opt = torch.optim.AdamW(params, fused=True)
 
+    found, inverse = torch.zeros(1), torch.ones(1)
+
     def step() -> None:
+        if unscale:
+            tensors = [p.grad for p in params]
+            torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, inverse)
         torch.nn.utils.clip_grad_norm_(params, 1.0)
         opt.step()
         torch._foreach_lerp_(average, [p.detach() for p in params], 0.001)
@@ -76,19 +83,30 @@ def against_torch(shapes: list[tuple[int, ...]], rounds: int) -> None:
     opt = fastopt.AdamW(arrays(shapes, 0), ema_decay=0.999)
     twin = Reading(opt)
     table = Table(title=f"{len(shapes)} tensors, {sum(g.size for g in grads):,} numbers, ms")
-    for column in ("mode", "fastopt", "twin", "speed / twin", "torch", "torch / fastopt"):
+    for column in (
+        "mode",
+        "fastopt",
+        "twin",
+        "speed / twin",
+        "torch",
+        "torch / fastopt",
+        "with unscale",
+    ):
         table.add_column(column, justify="left" if column == "mode" else "right")
     calls: dict[str, Callable[[], object]] = {
         "own": lambda: opt.step(grads, scale=1 / 1024, clip_norm=1.0, skip_nonfinite=True),
         "twin": lambda: twin.step(grads),
     }
     if torch is not None:
-        calls["torch"] = torch_step(shapes, [g.copy() for g in grads])
+        copies = [g.copy() for g in grads]
+        calls["torch"] = torch_step(shapes, copies, unscale=False)
+        calls["unscaled"] = torch_step(shapes, copies, unscale=True)
     for mode, between in BETWEEN.items():
         t = interleaved(calls, rounds=rounds, between=between)
         row = [f"{t['own'] * 1e3:.1f}", f"{t['twin'] * 1e3:.1f}", f"{t['twin'] / t['own']:.3f}"]
         if torch is not None:
-            row += [f"{t['torch'] * 1e3:.1f}", f"{t['torch'] / t['own']:.2f}"]
+            row += [f"{t['torch'] * 1e3:.1f}"]
+            row += [f"{t[name] / t['own']:.2f}" for name in ("torch", "unscaled")]
         table.add_row(mode, *row)
     console.print(table)
 
