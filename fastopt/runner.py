@@ -121,8 +121,8 @@ class Runner:
         """Whether any gradient is of single precision."""
         return any(t.variant.dtype == np.float32 for t in self._tables())
 
-    def measure_gradients(self, factor: float, largest: bool = False) -> np.ndarray:
-        """Sums of squares of each tensor's gradient times factor, or their largest magnitudes."""
+    def measure_gradients(self, factors: np.ndarray, largest: bool = False) -> np.ndarray:
+        """Sums of squares of each tensor's gradient times its factor, or their largest magnitudes."""
         w = self.workspace
         totals = np.zeros((len(w.parameters), 1))
         for table in self._tables():
@@ -131,7 +131,7 @@ class Runner:
             with self._launching(shares) as allowed:
                 kernel = cpu.measure_gradients(table.variant.gradient, largest, cpu.driver(allowed))
                 kernel(
-                    w.gradients, table.tensors, table.tiles, factor, table.sums(allowed),
+                    w.gradients, table.tensors, table.tiles, factors, table.sums(allowed),
                     table.blocks, totals,
                 )  # fmt: skip
         return totals
