@@ -31,7 +31,7 @@ except ImportError:
 
 NETWORK = [(784, 128), (128,), (128, 64), (64,), (64, 10), (10,)]
 BETWEEN = {"back to back": None, "between matmuls": matmul(256)}
-console = Console(width=120)
+console = Console(width=140)
 
 
 def arrays(shapes: list[tuple[int, ...]], seed: int = 0) -> list[np.ndarray]:
@@ -50,19 +50,23 @@ def torch_adamw(shapes: list[tuple[int, ...]]) -> Callable[[], object]:
     return torch.optim.AdamW(tensors, lr=1e-3, fused=True).step
 
 
-def against_twins(elements: int, rounds: int) -> None:
-    """Every optimizer against a loop over the same arrays that only adds."""
+def against_twins(elements: int, rounds: int, names: list[str]) -> None:
+    """Every optimizer against a loop over the same arrays that only adds, and against torch's."""
     _, copy = measure.copy_bandwidth(elements)
     table = Table(title=f"{elements:,} float32 elements; plain copy {copy / 1e9:.1f} GB/s")
-    for column in ("optimizer", "mode", "ms", "GB/s", "twin GB/s", "twin / copy", "speed / twin"):
+    for column in (
+        "optimizer", "mode", "ms", "GB/s", "twin GB/s", "twin / copy", "speed / twin", "torch ms", "torch / own",
+    ):  # fmt: skip
         table.add_column(column, justify="left" if column in ("optimizer", "mode") else "right")
     variants = [(name, {}) for name in fastopt.optimizers.__all__]
     variants += [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True})]
     variants += [("RMSprop", {"momentum": 0.9, "centered": True})]
-    gradient = arrays([(elements,)], 1)[0]
+    shape = (elements // 4096, 4096)
+    gradient = arrays([shape], 1)[0]
     for name, extra in variants:
-        cls = getattr(fastopt, name)
-        opt = cls(arrays([(elements,)])[0], lr=1e-3, **extra)
+        if names and name not in names:
+            continue
+        opt = getattr(fastopt, name)(arrays([shape])[0], lr=1e-3, **extra)
         moved = opt._workspace.tables[0].bytes
         calls = {
             "own": stepper(opt, gradient),
@@ -70,16 +74,37 @@ def against_twins(elements: int, rounds: int) -> None:
         }
         if name == "NAG":  # its look-ahead belongs to both
             opt._require_ahead = lambda *_: None
+        peer = torch_peer(name, arrays([shape])[0], gradient, extra)
         for mode, between in BETWEEN.items():
             t = interleaved(calls, rounds=rounds, between=between)
             rate, twin_rate = moved / t["own"], moved / t["twin"]
             label = name + "".join(f" {key}" for key in extra)
-            table.add_row(
+            row = [
                 label, mode, f"{t['own'] * 1e3:.2f}", f"{rate / 1e9:.1f}", f"{twin_rate / 1e9:.1f}",
                 f"{twin_rate / copy:.2f}", f"{rate / twin_rate:.3f}",
-            )  # fmt: skip
-        del opt, calls
+            ]  # fmt: skip
+            if peer is not None:  # by itself: it can take ten times as long
+                few = {"own": calls["own"], "torch": peer}
+                t = interleaved(few, rounds=max(2, rounds // 3), between=between)
+                row += [f"{t['torch'] * 1e3:.1f}", f"{t['torch'] / t['own']:.1f}"]
+            table.add_row(*row)
+        del opt, calls, peer
     console.print(table)
+
+
+def torch_peer(
+    name: str, parameter: np.ndarray, gradient: np.ndarray, extra: dict[str, object]
+) -> Callable[[], object] | None:
+    """A step of torch's optimizer of this name, fused where it can be; None if there is none."""
+    if torch is None or not hasattr(torch.optim, name):
+        return None
+    tensor = torch.from_numpy(parameter).requires_grad_()
+    tensor.grad = torch.from_numpy(gradient)
+    optimizer = getattr(torch.optim, name)
+    try:
+        return optimizer([tensor], lr=1e-3, fused=True, **extra).step  # type: ignore[no-any-return]
+    except TypeError:
+        return optimizer([tensor], lr=1e-3, **extra).step  # type: ignore[no-any-return]
 
 
 def small_steps(rounds: int) -> None:
@@ -222,10 +247,14 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="*", default=[], help="twins small matmul denormals threads cold"
     )
+    parser.add_argument("--optimizers", nargs="*", default=[], help="for twins: all if left out")
+    parser.add_argument("--elements", type=int, default=1 << 25, help="for twins")
     chosen = parser.parse_args()
     rounds = 2 if chosen.smoke else 15
     parts = {
-        "twins": lambda: against_twins(1 << (14 if chosen.smoke else 25), rounds),
+        "twins": lambda: against_twins(
+            1 << 14 if chosen.smoke else chosen.elements, rounds, chosen.optimizers
+        ),
         "small": lambda: small_steps(rounds),
         "matmul": lambda: matmul_after_step(rounds),
         "denormals": lambda: denormals(rounds),

@@ -108,12 +108,15 @@ def _squares(runner: Runner, scale: float, least: float) -> tuple[np.ndarray, np
     units = np.ones(len(runner.workspace.parameters))
     factors = scale * units
     squares = runner.measure_gradients(factors)
-    low = float(np.finfo(np.float32 if runner.single else np.float64).tiny) * 1e12
-    if low < squares.sum() < math.inf and least * least > 2 * low:
+    low = runner.least_square * 1e12
+    with np.errstate(over="ignore"):
+        total = squares.sum()
+    if low < total < math.inf and least * least > 2 * low:
         return squares, units, True
     largest = runner.measure_gradients(factors, largest=True)[:, 0]
     if not np.isfinite(largest).all():
         return squares, units, False
     some = largest > 0
-    units[some] = np.exp2(np.floor(np.log2(largest[some])))
+    # nearer to 1 than these, so that no factor is denormal or overflows
+    units[some] = np.exp2(np.trunc(0.95 * np.log2(largest[some])))
     return runner.measure_gradients(factors / units), units, True

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,9 +31,8 @@ class Runner:
         self.workspace = workspace
         self.tables: list[Table] | None = None  # others than the workspace's
         self.forced_shares: int | None = None
-        self._calls: dict[frozenset[str], list[_Call]] = {}
-        self._ordinary: list[_Call] = []
-        self._ordinary_phases: Sequence[tuple[int, ...]] = ()
+        self._calls: dict[frozenset[str] | tuple[str, str], list[_Call]] = {}
+        self._ordinary: list[tuple[_Call, tuple[int, ...]]] = []
         self._generation = -1
         self._arrangement: Any = None
 
@@ -61,13 +59,9 @@ class Runner:
         self.workspace.gains[:] = 1.0, np.inf
 
     def _note(self, leaves: Sequence[Any]) -> None:
-        ids = self.workspace.ids
-        if len(leaves) == 1:
-            ids[0] = id(leaves[0])
-        else:
-            view = memoryview(ids)  # type: ignore[arg-type]
-            for k, leaf in enumerate(leaves):
-                view[k] = id(leaf)
+        view = memoryview(self.workspace.ids)  # type: ignore[arg-type]
+        for k, leaf in enumerate(leaves):
+            view[k] = id(leaf)
 
     def _checked(self, locating: Callable[[], int], leaves: Sequence[Any]) -> Copies:
         copies: Copies = []
@@ -88,66 +82,58 @@ class Runner:
 
     def step(self, leaves: Sequence[Any]) -> None:
         """An ordinary step: check all gradients, then step every tensor that has one."""
-        calls = self._ordinary if self._is_valid() else []
-        calls = calls or self._prepared(frozenset())
-        self._note(leaves)
-        ids = self.workspace.ids
+        w = self.workspace
+        valid = self._generation == threads.generation and self._arrangement is w.arrangement
+        if not (valid and self._ordinary):
+            self._ordinary = self._in_phases(self._prepared(frozenset()))
+        ids = w.ids
+        if len(leaves) == 1:  # small steps feel every call
+            ids[0] = id(leaves[0])
+        else:
+            self._note(leaves)
         held = None
-        for phase in self._ordinary_phases:
-            for call in calls:
-                wrong = call.run(ids, phase)
-                if wrong >= 0:
-                    held = self._checked(functools.partial(call.run, ids, phase), leaves)
-                ids = _NO_ARRAYS
+        for call, last in self._ordinary:
+            wrong = call.run(ids, last)
+            if wrong >= 0:
+                held = self._checked(functools.partial(call.run, ids, last), leaves)
+            ids = _NO_ARRAYS
         del held
 
     def update(self, options: frozenset[str], header: np.ndarray | None = None) -> None:
-        """The rule's sums and its update, for all tensors whose gradient is located."""
-        calls = self._prepared(options, header)
-        for phase in self._phases(calls):
-            for call in calls:
-                call.run(_NO_ARRAYS, phase)
+        """The rule's sums and its update, for all tensors whose gradient is located; with other header rows."""
+        calls = self._prepared(options) if header is None else self._stepping(options, header)
+        for call, last in self._in_phases(calls):
+            call.run(_NO_ARRAYS, last)
 
-    def _phases(self, calls: list[_Call]) -> Sequence[tuple[int, ...]]:
+    def _in_phases(self, calls: list[_Call]) -> list[tuple[_Call, tuple[int, ...]]]:
+        """Calls with their last arguments: the phases of rules that measure, which every table must have done."""
         stages = len(self.workspace.declared.rule.measures)
-        if stages == 0:
-            return ((),)
-        if len(calls) == 1:
-            return ((0, stages + 1),)
-        return [(i, i + 1) for i in range(stages + 1)]  # every table waits for the totals of all
+        phases: list[tuple[int, ...]] = [()]
+        if stages > 0:
+            together = len(calls) == 1
+            phases = [(0, stages + 1)] if together else [(i, i + 1) for i in range(stages + 1)]
+        return [(call, phase) for phase in phases for call in calls]
+
+    @property
+    def least_square(self) -> float:
+        """The smallest square that the gradients' dtypes can hold."""
+        return max(float(np.finfo(t.variant.dtype).tiny) for t in self._tables())
+
+    def measure_gradients(self, factors: np.ndarray, largest: bool = False) -> np.ndarray:
+        """Sums of squares of each tensor's gradient times its factor, or their largest magnitudes: (tensors, 1)."""
+        for call in self._prepared(("measure", "extremes" if largest else "squares")):
+            call.run(factors)
+        return self.workspace.norms
 
     @property
     def single(self) -> bool:
         """Whether any gradient is of single precision."""
         return any(t.variant.dtype == np.float32 for t in self._tables())
 
-    def measure_gradients(self, factors: np.ndarray, largest: bool = False) -> np.ndarray:
-        """Sums of squares of each tensor's gradient times its factor, or their largest magnitudes."""
-        w = self.workspace
-        totals = np.zeros((len(w.parameters), 1))
-        for table in self._tables():
-            moved = table.elements * table.variant.gradient.bytes_per_element()
-            shares = self.forced_shares or threads.shares(moved)
-            with self._launching(shares) as allowed:
-                kernel = cpu.measure_gradients(table.variant.gradient, largest, cpu.driver(allowed))
-                kernel(
-                    w.gradients, table.tensors, table.tiles, factors, table.sums(allowed),
-                    table.blocks, totals,
-                )  # fmt: skip
-        return totals
-
     def move(self, name: str, active: np.ndarray | None = None) -> None:
         """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0."""
-        w = self.workspace
-        if active is None:
-            active = np.ones(len(w.parameters), np.int64)
-        for table in w.tables:
-            with self._launching(self._shares(table)) as shares:
-                kernel = cpu.move(table.variant, name, cpu.driver(shares))
-                kernel(
-                    w.header, active, w.gains, table.tensors, table.tiles, table.addresses,
-                    table.coefficients, table.scratch(shares),
-                )  # fmt: skip
+        for call in self._prepared(("move", name)):
+            call.run(self.workspace.everyone if active is None else active)
 
     def monitored(self) -> np.ndarray:
         """What the last update summed: squares of all changes and of all new parameters."""
@@ -158,100 +144,97 @@ class Runner:
     def _tables(self) -> list[Table]:
         return self.workspace.tables if self.tables is None else self.tables
 
-    def _is_valid(self) -> bool:
-        return (
-            self._generation == threads.generation
-            and self._arrangement is self.workspace.arrangement
-        )
-
-    def _prepared(self, options: frozenset[str], header: np.ndarray | None = None) -> list[_Call]:
-        if not self._is_valid():
-            self._calls, self._ordinary = {}, []
-            self._generation, self._arrangement = threads.generation, self.workspace.arrangement
-        if options not in self._calls or header is not None:
-            calls = [self._call(t, self._shares(t), options, header) for t in self._tables()]
-            if len(calls) > 1:  # one that cannot be compiled must not find others updated
-                for call in calls:
-                    call.compile()
-            if header is not None:
-                return calls
-            self._calls[options] = calls
-            if not options:
-                self._ordinary, self._ordinary_phases = calls, self._phases(calls)
-        return self._calls[options]
-
-    def _shares(self, table: Table) -> int:
-        return self.forced_shares or threads.shares(table.bytes)
-
-    @contextlib.contextmanager
-    def _launching(self, shares: int) -> Iterator[int]:
-        """So many shares, or 1 where another thread is launching and the layer cannot launch two."""
-        lock = threads.launch_lock() if shares > 1 else None
-        if lock is None:
-            yield shares
-        elif lock.acquire(blocking=False):
-            try:
-                yield shares
-            finally:
-                lock.release()
-        else:
-            yield 1
-
-    def _call(
-        self, table: Table, shares: int, options: frozenset[str], header: np.ndarray | None
-    ) -> _Call:
-        variant = dataclasses.replace(table.variant, options=options)
+    def _prepared(self, what: frozenset[str] | tuple[str, str]) -> list[_Call]:
+        """The calls of a step with these options, of a move, or of a pass over the gradients."""
         w = self.workspace
-        known: dict[str, Any] = {n: getattr(w, n) for n in _OF_WORKSPACE} | {
-            n: getattr(table, n) for n in _OF_TABLE
-        }
-        known["header"] = w.header if header is None else header
+        if self._generation != threads.generation or self._arrangement is not w.arrangement:
+            self._calls, self._ordinary = {}, []
+            self._generation, self._arrangement = threads.generation, w.arrangement
+        if what not in self._calls:
+            if isinstance(what, frozenset):
+                self._calls[what] = self._stepping(what, self.workspace.header)
+            else:
+                make = self._moving if what[0] == "move" else self._measuring
+                self._calls[what] = [make(table, what[1]) for table in self._tables()]
+        return self._calls[what]
+
+    def _moving(self, table: Table, name: str) -> _Call:
+        w = self.workspace
+
+        def arguments(shares: int) -> tuple[Any, ...]:
+            return (
+                w.header, w.gains, table.tensors, table.tiles, table.addresses, table.coefficients,
+                table.scratch(shares),
+            )  # fmt: skip
+
+        kernel = functools.partial(cpu.move, table.variant, name)
+        return _Call(kernel, arguments, self._shares(table))
+
+    def _measuring(self, table: Table, what: str) -> _Call:
+        w, storage = self.workspace, table.variant.gradient
+
+        def arguments(shares: int) -> tuple[Any, ...]:
+            sums = table.sums(shares)
+            return w.gradients, table.tensors, table.tiles, sums, table.blocks, w.norms
+
+        kernel = functools.partial(cpu.measure_gradients, storage, what == "extremes")
+        moved = table.elements * storage.bytes_per_element()
+        return _Call(kernel, arguments, self.forced_shares or threads.shares(moved))
+
+    def _stepping(self, options: frozenset[str], header: np.ndarray) -> list[_Call]:
+        calls = []
+        for table in self._tables():
+            variant = dataclasses.replace(table.variant, options=options)
+            calls.append(self._call(table, variant, header))
+        if len(calls) > 1:  # one that cannot be compiled must not find others updated
+            for call, table in zip(calls, self._tables(), strict=True):
+                variant = dataclasses.replace(table.variant, options=options)
+                call.kernel.compile(cpu.step_signature(variant))
+        return calls
+
+    def _call(self, table: Table, variant: Variant, header: np.ndarray) -> _Call:
+        known: dict[str, Any] = {name: getattr(self.workspace, name) for name in _OF_WORKSPACE}
+        known |= {name: getattr(table, name) for name in _OF_TABLE} | {"header": header}
         names = [n for n in cpu.arguments(variant) if n not in ("ids", "begin", "end")]
 
         def arguments(shares: int) -> tuple[Any, ...]:
             room = {"scratch": table.scratch(shares), "sums": table.sums(shares)}
             return tuple((known | room)[name] for name in names)
 
-        return _Call(variant, shares, arguments)
+        return _Call(functools.partial(cpu.step, variant), arguments, self._shares(table))
+
+    def _shares(self, table: Table) -> int:
+        return self.forced_shares or threads.shares(table.bytes)
 
 
 _OF_WORKSPACE = ("layout", "occupied", "gradients", "gains", "totals", "outs")
 _OF_TABLE = (
-    "tensors",
-    "tiles",
-    "addresses",
-    "coefficients",
-    "blocks",
-    "strips",
-    "grids",
-    "partials",
-)
+    "tensors", "tiles", "addresses", "coefficients", "blocks", "strips", "grids", "partials",
+)  # fmt: skip
 
 Copies = list[tuple[Any, np.ndarray]]
 
 
 class _Call:
-    """A kernel with its arguments, ready to run."""
+    """A kernel with its arguments, ready to run; by one thread where another is launching and only one can."""
 
     def __init__(
-        self, variant: Variant, shares: int, arguments: Callable[[int], tuple[Any, ...]]
+        self,
+        kernel: Callable[[str], Any],
+        arguments: Callable[[int], tuple[Any, ...]],
+        shares: int,
     ) -> None:
-        self._variant = variant
-        self._kernel = cpu.step(variant, cpu.driver(shares))
+        self.kernel = kernel(cpu.driver(shares))
         self._lock = threads.launch_lock() if shares > 1 else None
-        self._own = arguments(shares)
-        self._arguments = arguments
+        self._arguments = arguments(shares)
+        self._make, self._arguments_of = kernel, arguments
 
-    def compile(self) -> None:
-        self._kernel.compile(cpu.step_signature(self._variant))
-
-    def run(self, ids: np.ndarray, phase: tuple[int, ...]) -> int:
+    def run(self, first: Any, last: tuple[int, ...] = ()) -> Any:
         if self._lock is None:
-            return self._kernel(ids, *self._own, *phase)  # type: ignore[no-any-return]
+            return self.kernel(first, *self._arguments, *last)
         if self._lock.acquire(blocking=False):
             try:
-                return self._kernel(ids, *self._own, *phase)  # type: ignore[no-any-return]
+                return self.kernel(first, *self._arguments, *last)
             finally:
                 self._lock.release()
-        serial = cpu.step(self._variant, cpu.SERIAL)
-        return serial(ids, *self._arguments(1), *phase)  # type: ignore[no-any-return]
+        return self._make(cpu.SERIAL)(first, *self._arguments_of(1), *last)

@@ -156,6 +156,8 @@ class Workspace:
         self.ids, self.gradients, self.outs = np.zeros((3, count), np.int64)
         self.gains = np.tile([1.0, np.inf], (count, 1))
         self.totals = np.zeros((count, max(1, sum(map(len, results)))))
+        self.norms = np.zeros((count, 1))
+        self.everyone = np.ones(count, np.int64)
         self.words = self.header.view(np.float64).reshape(count, self.header.itemsize // 8)
         self._follow_schedules()
         self.arrangement = object()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Case:
@@ -25,3 +27,17 @@ def case(cls, reference, *, torch=False, additions=1, **hyperparameters):
 
 def signed(g, maximize):
     return -g if maximize else g
+
+
+class Sum(float):
+    """A sum with that of its operands' absolute values, which its rounding errors are relative to."""
+
+    def __new__(cls, value, operands):
+        self = super().__new__(cls, value)
+        self.operands = float(operands)
+        return self
+
+
+def size_of(value):
+    """What the errors of a number, or of the numbers of an array, are relative to."""
+    return value.operands if isinstance(value, Sum) else np.abs(value).max(initial=0)

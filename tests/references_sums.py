@@ -7,7 +7,7 @@ long vector.
 from __future__ import annotations
 
 import numpy as np
-from case import case, signed
+from case import Sum, case, signed
 
 import fastopt
 
@@ -123,13 +123,17 @@ def prodigy(
     d = s["estim_lr_before"] = s.get("estim_lr", estim_lr0)
     correction = (1 - beta2**t) ** 0.5 / (1 - beta1**t) if bias_correction else 1.0
     rate = d * lr * correction
-    product = float(np.sum(g.astype(np.float64) * (start - p)))
+    product = np.sum(g.astype(np.float64) * (start - p))
+    operands = np.sum(np.abs(g).astype(np.float64) * np.maximum(np.abs(start), np.abs(p)))
     m[...] = beta1 * m + (1 - beta1) * (d * g)
     v[...] = beta2 * v + (1 - beta2) * (d * g) ** 2
     total[...] = beta3 * total + (d if safeguard_warmup else rate) * (d * g) / estim_lr0
-    numerator = beta3 * s.get("numerator_weighted", 0.0) + d / estim_lr0 * rate * product
+    before, weight = s.get("numerator_weighted", Sum(0, 0)), d / estim_lr0 * rate
+    numerator = s["numerator_weighted"] = Sum(
+        beta3 * before + weight * product,
+        beta3 * before.operands + weight * operands,
+    )
     denominator = float(np.sum(np.abs(total), dtype=np.float64))
-    s["numerator_weighted"] = numerator
     s["estim_lr"] = max(d, estim_lr_coef * numerator / denominator) if denominator else d
     return p - rate * weight_decay * p - rate * m / (np.sqrt(v) + s["estim_lr"] * eps)
 
@@ -165,7 +169,7 @@ CASES = [
          maximize=True),
     case(F.Adafactor, adafactor, torch=True, lr=0.013, beta2_decay=-0.7, eps=(0.3, 0.02), d=1.0,
          weight_decay=0.2),
-    case(F.Adafactor, adafactor, torch=True, lr=0.13, beta2_decay=-0.7, eps=(None, 0.8), d=1.2,
+    case(F.Adafactor, adafactor, torch=True, lr=0.13, beta2_decay=-0.7, eps=(None, 0.8), d=1.05,
          weight_decay=1.1, maximize=True),
     case(F.SM3, sm3, lr=0.13, momentum=0.87, eps=5.0),
     case(F.SM3, sm3, lr=0.13, momentum=0.0, eps=5.0, maximize=True),

@@ -6,6 +6,7 @@ A way has ``step(grads)``, and then ``params``, a list of arrays, and ``state``,
 from __future__ import annotations
 
 import numpy as np
+from case import size_of
 
 SHAPES = ((), (7,), (33,), (5, 9), (40, 130), (3, 4, 5))
 EMPTY = ((0,), (0, 5), (5, 0), (2, 0, 3))
@@ -76,6 +77,7 @@ class Compiled:
         self.params = [p.copy() for p in params]
         self._opt = cls(self.params, **hyperparameters)
         self.step = self._opt.step
+        self.share = self._opt._runner.force_shares
 
     @property
     def state(self):
@@ -118,8 +120,7 @@ class _Path:
         self._p = np.array(p)
         self._steps += 1
         for name, value in state.items():
-            size = np.abs(value).max(initial=0)
-            self._slots[name] = max(self._slots.get(name, 0), size)
+            self._slots[name] = max(self._slots.get(name, 0), size_of(value))
 
     def tolerance(self, slack):
         """That of test_formulas.py: errors of the steps add up as a random walk does."""

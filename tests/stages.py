@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import fastopt
-from fastopt.drivers import cpu
+from fastopt.drivers import coefficients, cpu
 
 
 def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
@@ -14,6 +14,7 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
         opt.lookahead()
     w = opt._workspace
     w.gradients[:] = [g.ctypes.data for g in leaves]
+    _measure(opt)
     for table in w.tables:
         cpu.advance(table.variant)(
             w.header, table.tensors, w.gradients, w.gains, table.coefficients
@@ -34,6 +35,20 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
             cpu.update(table.variant)(first, last, *rest)
     if isinstance(opt, fastopt.NAG):
         opt._ahead = False
+
+
+def _measure(opt):
+    """The sums that the rule needs before `advance`; their totals into the header rows."""
+    w, measures = opt._workspace, opt.measures
+    calls = opt._runner._prepared(frozenset())
+    for i in range(len(measures)):
+        for call in calls:
+            call.run(np.zeros(0, np.int64), (i, i + 1))
+    for table in w.tables:
+        assert not table.variant.has_lines
+        if measures and measures[-1].results:
+            spread = coefficients.spread(table.variant, len(measures) - 1)
+            spread(w.header, table.tensors, w.gradients, w.totals)
 
 
 def uneven_ranges(rows, pieces):

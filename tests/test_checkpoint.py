@@ -72,6 +72,20 @@ def test_torch_does_not_know():
     assert d["state"] == {}  # never stepped
 
 
+def test_scalars_keep_their_digits_in_torch():
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
+    from fastopt.interop.torch import to_state_dict
+
+    opt = fastopt.NAdam(np.ones(3))
+    for _ in range(3):
+        opt.step(np.ones(3))
+    peer = torch.optim.NAdam([torch.ones(3, dtype=torch.float64)])
+    peer.load_state_dict(to_state_dict(opt))
+    back = fastopt.NAdam(np.ones(3))
+    back.load_state_dict(peer.state_dict())
+    assert back.state[0]["mu_product"] == opt.state[0]["mu_product"]
+
+
 def test_torch_scheduler_notes_and_missing_entries():
     torch = pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
     a, b = torch.ones(3, requires_grad=True), torch.ones(2, requires_grad=True)

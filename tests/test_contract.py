@@ -7,15 +7,14 @@ import pytest
 from references import CLASSES, cases_of
 
 import fastopt
-from fastopt.contract import CHECKS
+from fastopt.contract import CHECKS, _required
 from fastopt.scalar import maximum, sqrt
 
 
 @pytest.mark.parametrize("test", CHECKS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 def test_contract(cls, test):
-    defaults = {"lr": 0.01} if cls in (fastopt.Momentum, fastopt.NAG, fastopt.NormalizedGD) else {}
-    test(cls, defaults)
+    test(cls, _required(cls))
 
 
 @pytest.mark.full

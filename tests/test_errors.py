@@ -492,7 +492,7 @@ NUMBERS = [
     (cls, name)
     for cls in CLASSES
     for name, a in inspect.signature(cls.__init__).parameters.items()
-    if name not in ("self", "params") and not isinstance(a.default, bool | tuple | str)
+    if name not in ("self", "params") and not isinstance(a.default, bool | tuple | str | None)
 ]
 SWITCHES = [
     (cls, name)
@@ -819,7 +819,7 @@ def test_what_torch_takes_is_taken_if_it_is_finite(name):
             getattr(torch.optim, name)([torch.ones(2, dtype=torch.float64)], **how)
         except ValueError:
             continue
-        if all(math.isfinite(v) for v in values):
+        if all(v is None or math.isfinite(v) for v in values):
             getattr(fastopt, name)(np.ones(2), **how)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from references_sums import CASES
@@ -12,6 +14,7 @@ import fastopt
 
 ALL_SHAPES = SHAPES + EMPTY
 DTYPES = [np.float32, np.float64]
+CLASSES = list(dict.fromkeys(c.cls for c in CASES))
 runs = pytest.mark.parametrize("run", [WholeArrays, Compiled])
 
 
@@ -51,9 +54,57 @@ def test_a_tensor_without_a_gradient_stays(case, run):
         np.testing.assert_array_equal(value, wanted)
 
 
+class Changed(WholeArrays):
+    """With one coefficient multiplied."""
+
+    column, factor = 0, 1.0
+
+    def _coefficients(self, k):
+        c = list(super()._coefficients(k))
+        c[self.column] *= type(c[self.column])(self.factor)
+        return tuple(c)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+def test_tolerance_notices_every_coefficient(cls, dtype):
+    """A coefficient that is slightly changed must fail in some case of the class."""
+    cases = [c for c in CASES if c.cls is cls]
+    shapes = ((33,), (5, 9))
+    params = starts(dtype, shapes)
+    first = [WholeArrays(cls, params, **c.hyperparameters)._coefficients(0) for c in cases]
+    unnoticed = {i for i in range(len(first[0])) if any(c[i] for c in first)}
+    # Adafactor bounds the mean of the rows only where gradients are small
+    for scale, (own, c) in itertools.product([1.0, 0.3], zip(cases, first, strict=True)):
+        for i in [i for i in sorted(unnoticed) if c[i]]:
+            found = Changed(cls, params, **own.hyperparameters)
+            found.column, found.factor = i, 1.0001
+            expected = References(own, params, sums_over_all(cls))
+            grads = ([dtype(scale) * x for x in g] for g in gradients(dtype, shapes))
+            if max(errors(expected, found, grads).values()) > 1:
+                unnoticed.discard(i)
+    assert not unnoticed
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_same_bits_however_it_is_shared(case, dtype):
+    """Vectors of several tiles, matrices of several strips, and small ones between them."""
+    shapes = ((9001,), (300, 700), (5, 9), (2, 70, 300), (3,))
+    results = []
+    for shares in (1, 2, 3):
+        opt = Compiled(case.cls, starts(dtype, shapes), **case.hyperparameters)
+        opt.share(shares)
+        for g in gradients(dtype, shapes, steps=3):
+            opt.step(g)
+        kept = [value for own in opt.state for value in own.values()]
+        results.append([np.asarray(x).tobytes() for x in [*opt.params, *kept]])
+    assert results[0] == results[1] == results[2]
+
+
 @runs
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("cls", dict.fromkeys(c.cls for c in CASES), ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 def test_zeros(cls, dtype, run):
     """Norms, means and denominators of 0: parameters and state stay finite, and what is at 0 can leave."""
     params = [

@@ -232,8 +232,8 @@ class Torch:
     [
         {},
         {"lr": 0.013, "beta2_decay": -0.7, "eps": (0.3, 0.02), "d": 1.0, "weight_decay": 0.2},
-        {"lr": 0.13, "beta2_decay": -0.9, "eps": (None, 0.8), "d": 1.2, "weight_decay": 1.1},
-        {"lr": 0.13, "eps": (0.9, 0.02), "weight_decay": 1.1, "maximize": True},
+        {"lr": 0.13, "beta2_decay": -0.9, "eps": (None, 0.8), "d": 1.05, "weight_decay": 1.1},
+        {"lr": 0.13, "eps": (2.2, 0.02), "weight_decay": 1.1, "maximize": True},
     ],
     ids=str,
 )
@@ -271,3 +271,31 @@ def test_torch_adamw_while_all_agree(dtype, way):
     same = ([np.asarray(np.abs(x) * np.sign(p), dtype) for x, p in zip(g, params, strict=True)]
             for g in gradients(dtype))  # fmt: skip
     assert_same(peer, found, same)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_torch_adafactor_state_goes_both_ways(dtype):
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
+    from fastopt.interop.torch import to_state_dict
+
+    params = starts(dtype)
+    one, grads = Torch("Adafactor", params, lr=0.05, weight_decay=0.1), gradients(dtype, steps=9)
+    for _ in range(3):
+        one.step(next(grads))
+    here = one.params
+    opt = fastopt.Adafactor(here)
+    opt.load_state_dict(one._opt.state_dict())
+    for _ in range(3):
+        g = next(grads)
+        one.step(g)
+        opt.step(g)
+    other = Torch("Adafactor", here)
+    other._opt.load_state_dict(to_state_dict(opt))
+    for g in grads:
+        one.step(g)
+        other.step(g)
+    unit = 64 * np.finfo(dtype).eps
+    for mine, theirs in zip(other.params, one.params, strict=True):
+        assert np.abs(mine - theirs).max() <= unit * np.abs(theirs).max()
+    assert other._opt.param_groups[0]["eps"] == (None, 1e-3)
+    assert torch.equal(*[w._opt.state[w._params[0]]["step"] for w in (one, other)])

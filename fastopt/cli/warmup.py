@@ -32,14 +32,15 @@ def run(names: list[str], dtypes: list[str]) -> None:
 
 
 def variants_of(name: str, dtype: str) -> Iterator[Variant]:
-    """Every combination of present and absent slots."""
+    """Every combination of present and absent slots, for vectors and for matrices."""
     optimizer = getattr(fastopt, name)
     switches = sorted({s.when for s in optimizer.slots.values() if s.when is not None})
     for on in itertools.product((False, True), repeat=len(switches)):
         chosen = dict(zip(switches, on, strict=True))
         values = {n: _value(optimizer, n, wanted) for n, wanted in chosen.items()}
-        opt = optimizer(np.ones(1, dtype), **{**_required(optimizer), **values})
-        yield opt._workspace.variant(0)
+        both = [np.ones(1, dtype), np.ones((1, 1), dtype)]
+        opt = optimizer(both, **{**_required(optimizer), **values})
+        yield from {table.variant: None for table in opt._workspace.tables}
 
 
 def _value(optimizer: Any, name: str, wanted: bool) -> Any:

@@ -168,8 +168,8 @@ def move_signature(variant: Variant) -> tuple[Any, ...]:
     """The argument types of `move`."""
     known = _types(variant)
     names = [
-        "header",
         "gradients",
+        "header",
         "gains",
         "tensors",
         "tiles",
@@ -186,7 +186,7 @@ def move(variant: Variant, name: str, driver: str) -> Compiled:
     anticipate, update = coefficients.anticipate(variant), steps.update(variant, name)
     first_row = steps.first_row
 
-    def move(header, active, gains, tensors, tiles, addresses, coefficients, scratch):  # type: ignore[no-untyped-def]
+    def move(active, header, gains, tensors, tiles, addresses, coefficients, scratch):  # type: ignore[no-untyped-def]
         anticipate(header, tensors, active, gains, coefficients)
         shares = len(scratch)
         for share in prange(shares):
@@ -222,7 +222,7 @@ def measure_gradients(storage: Storage, largest: bool, driver: str) -> Compiled:
     gather = sums.gather(0, 1, "max" if largest else "sum")
     first_row = steps.first_row
 
-    def measure_gradients(gradients, tensors, tiles, factors, sums, blocks, totals):  # type: ignore[no-untyped-def]
+    def measure_gradients(factors, gradients, tensors, tiles, sums, blocks, totals):  # type: ignore[no-untyped-def]
         shares = len(sums)
         for share in prange(shares):
             first, last = first_row(tiles, share, shares), first_row(tiles, share + 1, shares)

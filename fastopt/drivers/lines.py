@@ -100,7 +100,7 @@ def measure(variant: Variant, stage: int) -> Compiled:
 
 
 def _body(variant: Variant, stage: int) -> tile.Body:
-    return tile.Body("measure", variant.rule.measures[stage].function, [], frozenset())
+    return tile.Body("measure", variant.rule.measures[stage].function, [], variant.reads(stage))
 
 
 def _source(variant: Variant, stage: int, count: int) -> list[str]:
@@ -113,8 +113,10 @@ def _source(variant: Variant, stage: int, count: int) -> list[str]:
         for target in (f"sums{k}", f"columns{k}"):
             new = f"{target}[i] + v{k}" if plus else f"maximum({target}[i], v{k})"
             added.append(f"{target}[i] = {new}")
+    body = _body(variant, stage)
     inside = [
-        *tile.opened(variant, _body(variant, stage), BEFORE_STEP),
+        *tile.prefetches(variant, body, BLOCK),
+        *tile.opened(variant, body, BEFORE_STEP),
         *(
             f"columns{k} = sums[{count + k}, column - first : column - first + m]"
             for k in range(count)

@@ -211,21 +211,31 @@ def source(variant: Variant, body: Body) -> list[str]:
     else:
         height, width = (f"a[{variant.columns - 2 + i}]" for i in range(2))
         lines += [
-            f"    height, width, start = {height}, {width}, offset",
+            f"    height, width, start, row = {height}, {width}, offset, offset // {width}",
+            "    column, matrix = offset - row * width, row // height",
             "    while start < offset + n:",
-            "        row = start // width",
-            "        column, matrix = start - row * width, row // height",
             f"        m = min({block}, offset + n - start, width - column)",
         ]
     inside = [
-        *_prefetches(variant, body, block),
+        *prefetches(variant, body, block),
         *opened(variant, body),
         "for i in range(m):",
         *(f"    {line}" for line in body.lines),
         *_closed(variant, body),
-        *(["start += m"] if variant.has_lines else []),
+        *(_NEXT_BLOCK if variant.has_lines else []),
     ]
     return lines + [f"        {line}" for line in inside]
+
+
+_NEXT_BLOCK = [
+    "start += m",
+    "column += m",
+    "if column == width:",
+    "    column = 0",
+    "    row += 1",
+    "    if row == (matrix + 1) * height:",
+    "        matrix += 1",
+]
 
 
 def _mentioned(lines: list[str]) -> set[int]:
@@ -244,7 +254,7 @@ def _arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[s
                 yield "o", variant.parameter, ["out"], 0
 
 
-def _prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
+def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
     """Ask for the memory of a later block."""
     for name, storage, where, _ in _arrays(variant, body):
         if name in body.touched:

@@ -69,11 +69,12 @@ class Adafactor(Optimizer):
 
     Notes
     -----
-    Conventions: no eps is added: eps[0] bounds the mean of the rows, and its square the second moment, from below; decoupled decay
-    times lr, before the step, with RMS(p) taken before the decay; slots start at 0, of which the first step keeps
-    nothing. Means where the paper has sums; tensors of more than 2 dimensions are matrices over the last two; row_var has shape
-    (..., R, 1), col_var (..., 1, C), and a tensor of fewer than 2 dimensions has variance instead. Same as
-    torch.optim.Adafactor. Differs from optax.adafactor and the paper, which add eps[0] to the squares.
+    Conventions: no eps is added: eps[0] bounds the mean of the rows, and its square the second moment, from below;
+    decoupled decay times lr, before the step, with RMS(p) taken before the decay; slots start at 0, of which the
+    first step keeps nothing. Means where the paper has sums; tensors of more than 2 dimensions are matrices over
+    the last two; row_var has shape (..., R, 1), col_var (..., 1, C), and a tensor of fewer than 2 dimensions has
+    variance instead. Same as torch.optim.Adafactor. Differs from optax.adafactor and the paper, which add eps[0] to
+    the squares.
 
     References
     ----------

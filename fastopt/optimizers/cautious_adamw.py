@@ -10,18 +10,16 @@ from fastopt.scalar import maximum, power, sqrt, where
 from fastopt.slots import Slot
 
 
-def _averages(c: Any, g: Any, s: Any) -> tuple[Any, Any, Any]:
-    """The new averages, and 1 where momentum and gradient have the same sign, else 0."""
-    fresh1, beta2, fresh2, _, _, _, none, one = c
+def _averages(c: Any, g: Any, s: Any) -> tuple[Any, Any]:
+    fresh1, beta2, fresh2 = c[:3]
     m, v = s
-    m = m + fresh1 * (g - m)
-    v = beta2 * v + fresh2 * (g * g)
-    return m, v, where(m * g > none, one, none)
+    return m + fresh1 * (g - m), beta2 * v + fresh2 * (g * g)
 
 
 def _agreement(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, ...]:
-    _, _, agrees = _averages(c, g, s)
-    return (agrees,)
+    none, one = c[-2:]
+    m, _ = _averages(c, g, s)
+    return (where(m * g > none, one, none),)
 
 
 class CautiousAdamW(Optimizer):
@@ -53,11 +51,11 @@ class CautiousAdamW(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon outside the root and added before the correction, so that its weight changes over the
-    first steps, unlike in `AdamW`; decoupled decay of every element, after the step (line 13 of the paper's algorithm 2; later
-    versions of the authors' code decay before it, as `AdamW` does); slots start at 0; names as in `AdamW`, the
-    authors' correct_bias is bias_correction. Defaults are those of the authors' c_adamw.py, which has
-    them from an early AdamW of Hugging Face: eps is 1e-6, weight_decay 0.
+    Conventions: epsilon outside the root and added before the correction, so that its weight changes over the first
+    steps, unlike in `AdamW`; decoupled decay of every element, after the step (line 13 of the paper's algorithm 2;
+    later versions of the authors' code decay before it, as `AdamW` does); slots start at 0; names as in `AdamW`,
+    the authors' correct_bias is bias_correction. Defaults are those of the authors' c_adamw.py, which has them from
+    an early AdamW of Hugging Face: eps is 1e-6, weight_decay 0.
 
     References
     ----------
@@ -118,7 +116,7 @@ class CautiousAdamW(Optimizer):
 
     @staticmethod
     def update(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, tuple[Any, ...]]:
-        _, _, _, eps, step, decay, _, _ = c
-        m, v, agrees = _averages(c, g, s)
-        p = p - step * (agrees * m / (sqrt(v) + eps))
+        _, _, _, eps, step, decay, none, _ = c
+        m, v = _averages(c, g, s)
+        p = p - where(m * g > none, step, none) * (m / (sqrt(v) + eps))
         return p - decay * p, (m, v)

@@ -56,9 +56,10 @@ class LAMB(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon outside the root, added after the correction; decay after the division, inside the norm of the
-    update, times lr and the ratio; slots start at 0; the norms are L2 norms of all elements and are not limited (the
-    paper's phi is the identity). Same as optax.lamb, which has no bias_correction and no default of lr (0.001 is Keras's).
+    Conventions: epsilon outside the root, added after the correction; decay after the division, inside the norm of
+    the update, times lr and the ratio; slots start at 0; the norms are L2 norms of all elements and are not limited
+    (the paper's phi is the identity). Same as optax.lamb, which has no bias_correction and no default of lr (0.001
+    is Keras's).
 
     References
     ----------
@@ -66,11 +67,11 @@ class LAMB(Optimizer):
 
     Examples
     --------
-    >>> w = np.array([3.0, 4.0])
+    >>> w = np.array([2.0, 2.0])
     >>> opt = fastopt.LAMB(w, lr=0.125, eps=0.0)
-    >>> info = opt.step(np.array([0.0, 2.0]))
-    >>> w
-    array([3.   , 3.375])
+    >>> info = opt.step(np.array([10.0, -0.1]))
+    >>> w.round(6)
+    array([1.75, 2.25])
     """
 
     slots = {"exp_avg": Slot(), "exp_avg_sq": Slot()}

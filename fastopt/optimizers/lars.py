@@ -55,10 +55,10 @@ class LARS(Optimizer):
 
     Notes
     -----
-    Conventions: coupled decay, inside both norms; the rate stands inside the buffer, which starts at 0; where a norm is 0
-    the ratio is 1, not trust_coefficient. Same as optax.lars, whose trace is the negative of the buffer; its masks are
-    not here: groups can have a weight_decay of their own, but every tensor has a ratio. The norms are L2 norms
-    of all elements of a tensor.
+    Conventions: coupled decay, inside both norms; the rate stands inside the buffer, which starts at 0; where a
+    norm is 0 the ratio is 1, not trust_coefficient. Same as optax.lars, which has no default of lr and whose trace
+    is the negative of the buffer; its masks are not here: groups can have a weight_decay of their own, but every
+    tensor has a ratio. The norms are L2 norms of all elements of a tensor.
 
     References
     ----------
@@ -81,7 +81,7 @@ class LARS(Optimizer):
     def __init__(
         self,
         params: Any,
-        lr: float,
+        lr: float = 0.1,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         trust_coefficient: float = 0.001,

@@ -43,9 +43,10 @@ class NovoGrad(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon outside the root; decay after the division, before the momentum; heavy-ball momentum (no factor
-    of 1 - beta1), which starts at 0; v is a number, ``opt.state[k]["exp_avg_sq"]``, which the first step sets to the whole
-    squared norm, so nothing is corrected for bias. Same as optax.novograd, whose default of beta2 is 0.25.
+    Conventions: epsilon outside the root; decay after the division, before the momentum; heavy-ball momentum (no
+    factor of 1 - beta1), which starts at 0; v is a number, ``opt.state[k]["exp_avg_sq"]``, which the first step
+    sets to the whole squared norm, so nothing is corrected for bias. Same as optax.novograd, whose default of beta2
+    is 0.25 and which has none of lr.
 
     References
     ----------
@@ -68,7 +69,7 @@ class NovoGrad(Optimizer):
     def __init__(
         self,
         params: Any,
-        lr: float,
+        lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.25),
         eps: float = 1e-6,
         weight_decay: float = 0.0,

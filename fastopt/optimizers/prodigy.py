@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from fastopt.hyperparameters import DECAY, NONNEGATIVE
+from fastopt.hyperparameters import DECAY, NONNEGATIVE, Interval
 from fastopt.measures import Measure
 from fastopt.optimizer import Optimizer
 from fastopt.scalar import abs, maximum, power, sqrt
@@ -71,13 +70,14 @@ class Prodigy(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon outside the root, times the new d, while all else is times the old one; decoupled decay times gamma, with
-    p before the step; slots start at 0, params0 at the parameters, d at estim_lr0. d is the number
-    ``opt.state[k]["estim_lr"]``, the same for all k (0 before the first step). Same as optax.contrib.prodigy, which has
-    no bias_correction, except that d stays as it is while s is 0 everywhere, where optax divides 0 by 0. The authors' package
-    calls estim_lr0 d0, estim_lr_coef d_coef, and bias_correction, which is off there, use_bias_correction; its growth_rate,
-    slice_p and coupled decay are not here. Groups may differ in lr, eps and weight_decay; the other values
-    say what d is and must agree. The corrections count a parameter's own steps.
+    Conventions: epsilon outside the root, times the new d, while all else is times the old one; decoupled decay
+    times gamma, with p before the step; slots start at 0, params0 at the parameters, d at estim_lr0. d is the
+    number ``opt.state[k]["estim_lr"]``, the same for all k (0 before the first step). Same as
+    optax.contrib.prodigy, which has no bias_correction, except that d stays as it is while s is 0 everywhere, where
+    optax divides 0 by 0. The authors' package calls estim_lr0 d0, estim_lr_coef d_coef, and bias_correction, which
+    is off there, use_bias_correction; its growth_rate, slice_p and coupled decay are not here. Groups may differ in
+    lr, eps and weight_decay; the other values say what d is and must agree. The corrections count a parameter's own
+    steps.
 
     References
     ----------
@@ -102,7 +102,7 @@ class Prodigy(Optimizer):
     running = {"estim_lr": 0.0, "estim_lr_before": 0.0, "numerator_weighted": 0.0}
     shared = ("estim_lr", "estim_lr_before", "numerator_weighted")
     measures = (Measure(_distance, scope="all", results=("numerator", "denominator")),)
-    domains = {"beta3": DECAY, "estim_lr0": NONNEGATIVE, "estim_lr_coef": NONNEGATIVE}
+    domains = {"beta3": DECAY, "estim_lr0": Interval(0, above=True), "estim_lr_coef": NONNEGATIVE}
 
     def __init__(
         self,
@@ -132,11 +132,6 @@ class Prodigy(Optimizer):
             bias_correction=bias_correction,
             maximize=maximize,
         )
-
-    @classmethod
-    def validate(cls, hyperparameters: Mapping[str, Any]) -> None:
-        if hyperparameters["estim_lr0"] == 0:
-            raise ValueError("Prodigy: estim_lr0 is 0.0; expected a finite number above 0")
 
     @staticmethod
     def advance(h: Any, t: Any) -> tuple[Any, ...]:

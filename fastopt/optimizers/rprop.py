@@ -6,7 +6,7 @@ from typing import Any
 
 from fastopt.hyperparameters import ANY, Interval
 from fastopt.optimizer import Optimizer
-from fastopt.scalar import clamp, sign, where
+from fastopt.scalar import sign, where
 from fastopt.slots import Slot
 
 
@@ -87,6 +87,8 @@ class Rprop(Optimizer):
         previous, size = s
         agree = sign(g) * sign(previous)
         factor = where(agree > zero, grow, where(agree < zero, shrink, one))
-        size = clamp(factor * where(first, lr, size), smallest, largest)
+        size = factor * where(first, lr, size)
+        size = where(size < smallest, smallest, size)  # clamp also asks whether the limits are NaN
+        size = where(size > largest, largest, size)
         g = where(agree < zero, zero, g)
         return p - size * sign(g), (g, size)
