@@ -119,11 +119,16 @@ class Runner:
         """The smallest square that the gradients' dtypes can hold."""
         return max(float(np.finfo(t.variant.dtype).tiny) for t in self._tables())
 
-    def measure_gradients(self, factor: float, largest: bool = False) -> np.ndarray:
-        """Sums of squares of each tensor's gradient times factor, or their largest magnitudes: (tensors, 1)."""
+    def measure_gradients(self, factors: np.ndarray, largest: bool = False) -> np.ndarray:
+        """Sums of squares of each tensor's gradient times its factor, or their largest magnitudes: (tensors, 1)."""
         for call in self._prepared(("measure", "extremes" if largest else "squares")):
-            call.run(factor)
+            call.run(factors)
         return self.workspace.norms
+
+    @property
+    def single(self) -> bool:
+        """Whether any gradient is of single precision."""
+        return any(t.variant.dtype == np.float32 for t in self._tables())
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:
         """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0."""
