@@ -93,8 +93,7 @@ class Optimizer(Stateful):
             Gradients are multiplied by it first: the inverse of what a loss was multiplied by, or of the
             number of batches that were accumulated.
         clip_norm : float, optional
-            Then by min(1, clip_norm / their global L2 norm), for which they are read once more. As all
-            numbers, a product with `scale` that is denormal in the gradients' dtype counts as 0.
+            Then by min(1, clip_norm / their global L2 norm), for which they are read once more.
         clip_norm_each : float, optional
             Or each tensor's by min(1, clip_norm_each / its own norm).
         clip_value : float, optional
@@ -152,11 +151,10 @@ class Optimizer(Stateful):
             w.count[0] += 1
             return _DONE
         held = runner.locate(leaves, zeroed=request.zero_grads)
-        options = request.options | ({MONITOR} if self.monitor else set())
         try:
-            norm, go = decide(runner, request)
+            norm, go, options = decide(runner, request)
             if go:
-                runner.update(frozenset(options))
+                runner.update(options | ({MONITOR} if self.monitor else set()))
         finally:
             runner.plain_gains()
         if request.zero_grads:

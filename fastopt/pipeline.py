@@ -11,7 +11,7 @@ import numpy as np
 
 from fastopt.drivers import cpu
 from fastopt.runner import Runner
-from fastopt.variant import CLIP_VALUE, ZERO_GRADS
+from fastopt.variant import CLIP_VALUE, TWO_FACTORS, ZERO_GRADS
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def _require(name: str, value: Any, low: float, expected: str) -> None:
         raise ValueError(f"step: {name} is {value!r}; expected {expected}")
 
 
-def decide(runner: Runner, request: Request) -> tuple[float | None, bool]:
-    """The norm of the scaled gradients if it is needed, and whether to step.
+def decide(runner: Runner, request: Request) -> tuple[float | None, bool, frozenset[str]]:
+    """The norm of the scaled gradients if it is needed, whether to step, and what changes the loop.
 
     Writes each tensor's factor and limit, which its gradient is multiplied by and clamped to.
     """
@@ -88,12 +88,19 @@ def decide(runner: Runner, request: Request) -> tuple[float | None, bool]:
     w.gains[:, 0] = scale
     w.gains[:, 1] = math.inf if request.clip_value is None else request.clip_value
     if not request.needs_norm:
-        return None, True
+        return None, True, _options(runner, request)
     limit = math.inf if request.limit is None else float(request.limit)
     each = request.clip_norm_each is not None
     squares, units, finite = _squares(runner, scale, limit if each else math.inf)
     norm = cpu.decide()(squares, units, w.gradients, w.gains, scale, limit, each)
-    return norm, finite or not request.skip_nonfinite
+    return norm, finite or not request.skip_nonfinite, _options(runner, request)
+
+
+def _options(runner: Runner, request: Request) -> frozenset[str]:
+    """Those of the request, and two factors if one would be denormal: kernels flush such numbers to zero."""
+    factors = np.abs(runner.workspace.gains[:, 0])
+    denormal = (factors > 0) & (factors < runner.least_square)
+    return request.options | ({TWO_FACTORS} if denormal.any() else set())
 
 
 _LARGEST = float(np.finfo(np.float32).max)

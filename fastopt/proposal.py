@@ -27,9 +27,9 @@ def propose(
     held = runner.locate(leaves)
     _check_apart(w, out)
     try:
-        decide(runner, request)
+        _, _, options = decide(runner, request)
         w.outs[:] = [a.ctypes.data for a in out]
-        runner.update(request.options | {PROPOSE}, header=w.header.copy())
+        runner.update(options | {PROPOSE}, header=w.header.copy())
     finally:
         runner.plain_gains()
     del held

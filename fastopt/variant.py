@@ -74,12 +74,15 @@ class Rule:
 # What a step may be asked for that changes its loop.
 CLIP_VALUE, ZERO_GRADS, MONITOR, PROPOSE = "clip_value", "zero_grads", "monitor", "propose"
 
+#: The factor of the gradient is too small a number for its dtype, and multiplied in two parts.
+TWO_FACTORS = "two_factors"
+
 #: Elements that a loop goes through at once, and accumulators that its sums have (fastopt/drivers/tile.py).
 BLOCK = 128
 
 #: First columns of a row of coefficients: what multiplies the gradient, the limit it is clamped to, the bounds of
-#: parameters, what a new parameter weighs in their average. The rule's own follow.
-FACTOR, LIMIT, LOW, HIGH, FRESH, LEADING = range(6)
+#: parameters, what a new parameter weighs in their average, a second factor. The rule's own follow.
+FACTOR, LIMIT, LOW, HIGH, FRESH, SECOND, LEADING = range(7)
 
 # How a slot lies over a tensor's memory, seen as a batch of matrices: a number per element, or per line.
 ELEMENT, MEMORY_ROW, MEMORY_COLUMN = "element", "row", "column"

@@ -7,7 +7,19 @@ from functools import cache
 from fastopt.drivers.compile import Compiled, compiled, rule_function
 from fastopt.drivers.generate import generated
 from fastopt.scalar import maximum
-from fastopt.variant import FACTOR, FRESH, HIGH, LEADING, LIMIT, LOW, Variant
+from fastopt.variant import (
+    FACTOR,
+    FRESH,
+    HIGH,
+    LEADING,
+    LIMIT,
+    LOW,
+    SECOND,
+    TWO_FACTORS,
+    Variant,
+)  # fmt: skip
+
+_GROWN = 2.0**64  # a power of two: the product of both factors is exact
 
 
 @cache
@@ -19,8 +31,11 @@ def prepare(variant: Variant) -> Compiled:
     """
     count = variant.rule.count_coefficients()
     lines = ["def prepare(h, t, gain, out):", "    c = coefficients(h, t)"]
-    lines += [f'    out[{FACTOR}] = -gain[0] if h["maximize"] else gain[0]']
+    grown = f" * {_GROWN}" if TWO_FACTORS in variant.options else ""
+    lines += [f'    out[{FACTOR}] = (-gain[0] if h["maximize"] else gain[0]){grown}']
     lines += [f"    out[{LIMIT}] = gain[1]"]
+    if TWO_FACTORS in variant.options:
+        lines += [f"    out[{SECOND}] = {1 / _GROWN}"]
     if variant.bounded:
         lines += [f'    out[{LOW}] = h["bound1"]', f'    out[{HIGH}] = h["bound2"]']
     if variant.average is not None:

@@ -39,9 +39,12 @@ from fastopt.variant import (
     BEFORE_STEP,
     BLOCK,
     ELEMENT,
+    FACTOR,
     LEADING,
+    LIMIT,
     MEMORY_ROW,
     RENEWED,
+    SECOND,
     SEEN,
     Part,
     Variant,
@@ -106,7 +109,7 @@ def _body(variant: Variant, stage: int) -> tile.Body:
 def _source(variant: Variant, stage: int, count: int) -> list[str]:
     """One row of a strip."""
     numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
-    used = [*range(2), *numbers]
+    used = [FACTOR, LIMIT, SECOND, *numbers]
     plus = variant.rule.measures[stage].reduce == "sum"
     added = []
     for k in range(count):

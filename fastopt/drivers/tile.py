@@ -4,7 +4,7 @@ The text is generated because the number of slots and coefficients differs betwe
 plain loop is what LLVM vectorises. `source` shows it; for AdamW in float32 it reads::
 
     def tile(c, a, offset, n, gradient, out, scratch, sums):
-        c0, c5, c6, ... = c[0], c[5], c[6], ...
+        c0, c6, c7, ... = c[0], c[6], c[7], ...
         for start in range(offset, offset + n, 128):
             m = min(128, offset + n - start)
             prefetch(a[0] + (start + 1024) // 1 * 4, 8)
@@ -15,7 +15,7 @@ plain loop is what LLVM vectorises. `source` shows it; for AdamW in float32 it r
             s1 = open_s1(start, m, scratch[3], a[2])
             for i in range(m):
                 x = c0 * g[i]
-                p[i], (s0[i], s1[i], _) = update((c5, ...), p[i], x, (s0[i], s1[i], zero))
+                p[i], (s0[i], s1[i], _) = update((c6, ...), p[i], x, (s0[i], s1[i], zero))
 
 Options add their lines where they are asked for. A slot with a number per row or column makes the blocks end
 at the matrix's rows, so that its number is either the same for a block or lies beside the elements.
@@ -23,6 +23,7 @@ at the matrix's rows, so that its number is either the same for a block or lies 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -47,7 +48,9 @@ from fastopt.variant import (
     MEMORY_ROW,
     MONITOR,
     PROPOSE,
+    SECOND,
     SEEN,
+    TWO_FACTORS,
     ZERO_GRADS,
     Variant,
 )  # fmt: skip
@@ -176,7 +179,8 @@ def measure(variant: Variant, stage: int) -> Body:
 def gradient_lines(variant: Variant) -> list[str]:
     """The gradient as the rule sees it."""
     # loaded first: measured 10% faster from DRAM than after the parameter
-    lines = [f"x = c{FACTOR} * g[i]"]
+    second = f" * c{SECOND}" if TWO_FACTORS in variant.options else ""
+    lines = [f"x = c{FACTOR} * g[i]{second}"]
     return lines + ([f"x = clamp(x, -c{LIMIT}, c{LIMIT})"] if CLIP_VALUE in variant.options else [])
 
 
@@ -196,7 +200,7 @@ def source(variant: Variant, body: Body) -> list[str]:
     """The lines of a variant's loop."""
     block = max(BLOCK, variant.block)
     numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
-    used = [*sorted({FACTOR, LIMIT, LOW, HIGH, FRESH} & _mentioned(body.lines)), *numbers]
+    used = [*sorted(set(range(LEADING)) & _mentioned(body.lines)), *numbers]
     lines = ["def tile(c, a, offset, n, gradient, out, scratch, sums):"]
     if used:
         lines.append(
@@ -240,7 +244,7 @@ _NEXT_BLOCK = [
 
 def _mentioned(lines: list[str]) -> set[int]:
     text = " ".join(lines)
-    return {i for i in range(LEADING) if any(f"c{i}{end}" in text for end in (" ", ",", ")"))}
+    return {i for i in range(LEADING) if re.search(rf"\bc{i}\b", text)}
 
 
 def _arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[str], int]]:
