@@ -74,7 +74,7 @@ class Reading:
 
     def step(self, grads: Any) -> None:
         """Read the gradients, then add them to all that the step would touch."""
-        self._runner.measure_gradients(1.0)
+        self._runner.measure_gradients(np.ones(len(self._runner.workspace.parameters)))
         self._twin.step(grads)
 
 

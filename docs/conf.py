@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
+import runpy
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import fastopt
 
@@ -43,9 +47,10 @@ html_theme_options: dict[str, Any] = {
 }
 
 
-# ---- pages that follow from the set of optimizers -------------------------------------------------
+# ---- pages that follow from the set of optimizers, and the picture of all schedules ---------------
 
 GENERATED = Path(__file__).parent / "api" / "generated"
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def setup(app: Any) -> None:
@@ -53,6 +58,8 @@ def setup(app: Any) -> None:
     GENERATED.mkdir(parents=True, exist_ok=True)
     write("optimizers.rst", optimizer_list())
     write("optimizer-table.inc", optimizer_table())
+    plot = runpy.run_path(str(EXAMPLES / "plot_schedules.py"))
+    plot["draw"]().savefig(GENERATED / "schedules.png", dpi=100)
     app.connect("autodoc-skip-member", skip_member)
 
 
@@ -90,19 +97,27 @@ def optimizer_table() -> str:
 
 def slots(cls: type[fastopt.Optimizer]) -> str:
     """Slot names, with the hyperparameter that a slot depends on."""
-    texts = [f"`{n}`" + (f" (with `{s.when}`)" if s.when else "") for n, s in cls.slots.items()]
+    texts = []
+    for name, slot in cls.slots.items():
+        notes = [] if slot.shape == "element" else [slot.shape]
+        notes += [f"with `{slot.when}`"] if slot.when else []
+        texts.append(f"`{name}`" + (f" ({', '.join(notes)})" if notes else ""))
     return ", ".join(texts) or "none"
 
 
 def bytes_moved(cls: type[fastopt.Optimizer]) -> str:
-    """Float32: the gradient is read, the parameter and each slot are read and written."""
-    always = sum(slot.when is None for slot in cls.slots.values())
-    extra = [f"+ 8 with `{slot.when}`" for slot in cls.slots.values() if slot.when]
-    return " ".join([str(12 + 8 * always), *extra])
+    """Of a float32 matrix: the gradient is read, parts are read and written, sums read some again."""
+    parameters = inspect.signature(cls).parameters
+    absent = {s.when: type(parameters[s.when].default)(0) for s in cls.slots.values() if s.when}
+    required = {n: 0.1 for n, p in parameters.items() if p.default is p.empty and n != "params"}
+    opt = cls(np.ones((1, 1), np.float32), **{**required, **absent})
+    always = opt._workspace.variant(0).bytes_per_element()
+    return " ".join([f"{always:g}", *(f"+ 8 with `{name}`" for name in absent)])
 
 
 def conventions(cls: type[fastopt.Optimizer]) -> str:
     """The paragraph of the docstring that starts with ``Conventions:``."""
     paragraphs = inspect.cleandoc(cls.__doc__ or "").split("\n\n")
     found = [" ".join(p.split()) for p in paragraphs if "Conventions:" in p]
-    return found[0].partition("Conventions:")[2].strip() if found else ""
+    text = found[0].partition("Conventions:")[2].strip() if found else ""
+    return re.sub(r":math:`([^`]*)`", r"$\1$", text).replace("``", "`")

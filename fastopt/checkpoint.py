@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastopt import schedules
+from fastopt.declarations import AVERAGE
 from fastopt.schedules import ReduceLROnPlateau, Schedule
 from fastopt.state import State
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from fastopt.workspace import Workspace
 
 Check = Callable[[Mapping[str, Any]], dict[str, Any]]
+CheckFollowed = Callable[["Group", Mapping[str, Any]], None]
 
 # How torch executes a step, and what its learning-rate schedulers note in a group: no part of the formula.
 _IGNORED = {
@@ -56,12 +59,14 @@ def _schedules_of(group: Group) -> dict[str, Any]:
     return {"schedules": found} if found else {}
 
 
-def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None:
-    """Check everything, hyperparameters by `check`, then take it over."""
+def load(
+    w: Workspace, d: Mapping[str, Any], check: Check, check_followed: CheckFollowed, strict: bool
+) -> None:
+    """Check everything, hyperparameters by `check` and what they follow by `check_followed`, then take it over."""
     saved, state = parts(d)
-    counts, own = [len(g["params"]) for g in saved], [len(m) for m in w.members]
-    if counts != own:
-        raise ValueError(f"load_state_dict: groups of {counts} parameters; expected {own}")
+    counts, expected = [len(g["params"]) for g in saved], [len(m) for m in w.members]
+    if counts != expected:
+        raise ValueError(f"load_state_dict: groups of {counts} parameters; expected {expected}")
     positions = [key for group in saved for key in group["params"]]
     if len(set(positions)) < len(positions):
         raise ValueError(f"load_state_dict: a parameter is listed twice in {positions}")
@@ -77,21 +82,35 @@ def load(w: Workspace, d: Mapping[str, Any], check: Check, strict: bool) -> None
         for k, (key, new) in enumerate(zip(positions, values, strict=True))
     ]
     counters = _counters(saved, entries)
+    kept = [
+        {name: _kept(group[name], value) for name, value in new.items()}
+        for group, new in zip(w.groups, groups, strict=True)
+    ]
+    for group, new, own in zip(w.groups, groups, kept, strict=True):
+        w.declared.validate(new, counters[0])
+        check_followed(group, own)
     w.counters[:] = counters
-    for group, new in zip(w.groups, groups, strict=True):
-        w.assign(group, {name: _in_place(group.get(name), value) for name, value in new.items()})
+    for group, new, own in zip(w.groups, groups, kept, strict=True):
+        for mine, value in zip(_numbers(own), _numbers(new), strict=True):
+            if mine is not value and isinstance(mine, ReduceLROnPlateau):
+                mine.load_state_dict(value.state_dict())
+        w.assign(group, own)
     for k, entry in enumerate(entries):
         _take(w, k, entry)
 
 
-def _in_place(own: Any, new: Any) -> Any:
-    """The new value; of a plateau the one that there is, which others update, in its new state."""
-    if isinstance(own, tuple) and isinstance(new, tuple):
-        return tuple(_in_place(a, b) for a, b in zip(own, new, strict=True))
-    if isinstance(own, ReduceLROnPlateau) and isinstance(new, ReduceLROnPlateau):
-        own.load_state_dict(new.state_dict())
-        return own
-    return new
+def _kept(own: Any, new: Any) -> Any:
+    """The new value; the schedule that there is if it is an equal one, or a plateau, which others update."""
+    if isinstance(own, tuple):
+        return tuple(_kept(a, b) for a, b in zip(own, new, strict=True))
+    both_plateaus = isinstance(own, ReduceLROnPlateau) and isinstance(new, ReduceLROnPlateau)
+    return own if both_plateaus or (isinstance(own, Schedule) and own == new) else new
+
+
+def _numbers(values: Mapping[str, Any]) -> list[Any]:
+    return [
+        v for value in values.values() for v in (value if isinstance(value, tuple) else (value,))
+    ]
 
 
 def _counters(saved: list[Mapping[str, Any]], entries: list[dict[str, Any]]) -> tuple[int, int]:
@@ -138,23 +157,38 @@ def _group(
     if unknown and strict:
         raise ValueError(f"load_state_dict: unknown hyperparameters {sorted(map(str, unknown))}")
     new = {n: _plain(saved[n]) for n in group if n in saved and n != "params"}
-    for key, data in saved.get("schedules", {}).items():
-        name, _, index = key.rstrip("]").partition("[")
-        own = group.get(name)
-        own = own[int(index)] if index and isinstance(own, tuple) else own
-        if data is None and not callable(own):
-            raise ValueError(
-                f"load_state_dict: {key} followed a Python callable, which is not saved; expected an optimizer "
-                "made with it"
-            )
-        schedule = own if data is None else schedules.from_state_dict(data)
-        if index:
-            schedule = tuple(schedule if i == int(index) else v for i, v in enumerate(new[name]))
-        new[name] = schedule
+    followed = saved.get("schedules", {})
+    if not isinstance(followed, Mapping):
+        raise ValueError(f"load_state_dict: schedules is {followed!r}; expected a mapping")
+    values = {**group.hyperparameters(), **new}
     try:
-        return check({**group.hyperparameters(), **new})
+        for key, data in followed.items():
+            if strict or str(key).partition("[")[0] in group:
+                _follow(values, group, key, data)
+        return check(values)
     except TypeError as error:
         raise ValueError(f"load_state_dict: {error}") from error
+
+
+def _follow(values: dict[str, Any], group: Group, key: Any, data: Any) -> None:
+    """Let the number that is called key, such as ``lr`` or ``betas[0]``, follow what `_schedules_of` noted."""
+    matched = re.fullmatch(r"(\w+)(?:\[(\d+)\])?", str(key))
+    name, index = matched.groups() if matched else ("", None)
+    many = isinstance(group.get(name), tuple)
+    i = int(index or 0)
+    if name not in values or many != (index is not None) or (many and i >= len(group[name])):
+        raise ValueError(
+            f"load_state_dict: there is no number {key!r} that could follow a schedule"
+        )
+    own = group[name][i] if many else group[name]
+    if data is None and not callable(own):
+        raise ValueError(
+            f"load_state_dict: {key} followed a Python callable, which is not saved; expected an optimizer "
+            "made with it"
+        )
+    schedule = own if data is None else schedules.from_state_dict(data)
+    before = values[name]
+    values[name] = (*before[:i], schedule, *before[i + 1 :]) if many else schedule
 
 
 def _entry(
@@ -166,6 +200,7 @@ def _entry(
     dtype, name = w.parameters[k].dtype, w.names[k]
     declared = w.declared.slots
     wanted = w.declared.present(group, w.parameters[k])
+    needed = wanted - {AVERAGE}  # which may begin here, as when torch had none
     given = {n: v for n, v in saved.items() if v is not None}
     unknown = set(given) - set(declared) - set(w.declared.running) - {"step"}
     if unknown and strict:
@@ -174,8 +209,8 @@ def _entry(
         )
     slots = wanted & set(given)
     step = _step(given["step"], name) if "step" in given else int(bool(slots))
-    if step and strict and wanted - slots:
-        raise ValueError(f"load_state_dict: state of {name} lacks {sorted(wanted - slots)}")
+    if step and strict and needed - slots:
+        raise ValueError(f"load_state_dict: state of {name} lacks {sorted(needed - slots)}")
     entry: dict[str, Any] = {"step": step}
     for n in w.declared.running:
         if n in given:

@@ -111,7 +111,7 @@ def accept(gradient: Any, parameter: np.ndarray, name: str, busy: np.ndarray) ->
 
 def check_writable(gradients: Sequence[Any], names: Sequence[str]) -> None:
     """Raise ValueError for gradients that cannot be set to zero one by one."""
-    spans = []
+    spans: list[tuple[int, int, str, np.ndarray]] = []
     for gradient, name in zip(gradients, names, strict=True):
         if gradient is None:
             continue
@@ -120,13 +120,18 @@ def check_writable(gradients: Sequence[Any], names: Sequence[str]) -> None:
                 f"gradient of {name} is read-only; zero_grads=True needs writable arrays"
             )
         if gradient.size:
-            spans.append((*np.lib.array_utils.byte_bounds(gradient), name))
-    spans.sort()
-    for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
-        if start < end:
-            raise ValueError(
-                f"gradients of {first} and {second} share memory; zero_grads=True needs one for each"
-            )
+            spans.append((*np.lib.array_utils.byte_bounds(gradient), name, gradient))
+    spans.sort(key=lambda span: span[0])
+    for i, (_, end, first, gradient) in enumerate(spans):
+        for start, _, second, other in spans[i + 1 :]:
+            if start >= end:
+                break
+            if np.shares_memory(
+                gradient, other
+            ):  # and not only alternate, as columns of a matrix do
+                raise ValueError(
+                    f"gradients of {first} and {second} share memory; zero_grads=True needs one for each"
+                )
 
 
 def _describe(value: Any) -> str:

@@ -93,7 +93,8 @@ class Optimizer(Stateful):
             Gradients are multiplied by it first: the inverse of what a loss was multiplied by, or of the
             number of batches that were accumulated.
         clip_norm : float, optional
-            Then by min(1, clip_norm / their global L2 norm), for which they are read once more.
+            Then by min(1, clip_norm / their global L2 norm), for which they are read once more. As all
+            numbers, a product with `scale` that is denormal in the gradients' dtype counts as 0.
         clip_norm_each : float, optional
             Or each tensor's by min(1, clip_norm_each / its own norm).
         clip_value : float, optional
@@ -127,7 +128,7 @@ class Optimizer(Stateful):
         """
         request = _PLAIN
         if (
-            scale != 1.0 or clip_norm is not None or clip_norm_each is not None
+            type(scale) is not float or scale != 1.0 or clip_norm is not None or clip_norm_each is not None
             or clip_value is not None or skip_nonfinite is not False or zero_grads is not False
         ):  # fmt: skip
             request = Request(
@@ -151,9 +152,9 @@ class Optimizer(Stateful):
             w.count[0] += 1
             return _DONE
         held = runner.locate(leaves, zeroed=request.zero_grads)
-        norm, go = decide(runner, request)
         options = request.options | ({MONITOR} if self.monitor else set())
         try:
+            norm, go = decide(runner, request)
             if go:
                 runner.update(frozenset(options))
         finally:
@@ -269,6 +270,7 @@ class Optimizer(Stateful):
         (array([0.75, 0.75, 0.75, 0.75]), 1)
         """
         self._require_support("jit_step")
-        kernel, state = embed.jit_step(self._workspace)
-        self._embedded = set(self._workspace.slots[0])
+        with self._alone("jit_step"):
+            kernel, state = embed.jit_step(self._workspace)
+            self._embedded = set(self._workspace.slots[0])
         return kernel, state

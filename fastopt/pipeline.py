@@ -67,7 +67,11 @@ def _require(name: str, value: Any, low: float, expected: str) -> None:
     real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
     if not real:
         raise TypeError(f"step: {name} is {value!r}; expected {expected}")
-    if not (low <= value and math.isfinite(value)):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        finite = False
+    if not (finite and low <= value):
         raise ValueError(f"step: {name} is {value!r}; expected {expected}")
 
 
@@ -76,33 +80,43 @@ def decide(runner: Runner, request: Request) -> tuple[float | None, bool]:
 
     Writes each tensor's factor and limit, which its gradient is multiplied by and clamped to.
     """
-    w = runner.workspace
-    w.gains[:, 0] = request.scale
+    w, scale = runner.workspace, float(request.scale)
+    if runner.single and abs(scale) > _LARGEST:
+        raise ValueError(
+            f"step: scale is {request.scale!r}; expected a number that float32 holds, for float32 gradients"
+        )
+    w.gains[:, 0] = scale
     w.gains[:, 1] = math.inf if request.clip_value is None else request.clip_value
     if not request.needs_norm:
         return None, True
-    squares, unit, finite = _squares(runner, float(request.scale))
     limit = math.inf if request.limit is None else float(request.limit)
     each = request.clip_norm_each is not None
-    norm = unit * cpu.decide()(
-        squares, w.gradients, w.gains, float(request.scale), limit / unit, each
-    )
+    squares, units, finite = _squares(runner, scale, limit if each else math.inf)
+    norm = cpu.decide()(squares, units, w.gradients, w.gains, scale, limit, each)
     return norm, finite or not request.skip_nonfinite
 
 
-def _squares(runner: Runner, scale: float) -> tuple[np.ndarray, float, bool]:
-    """Each tensor's sum of squares in units of unit^2, and whether all gradients are finite.
+_LARGEST = float(np.finfo(np.float32).max)
 
-    A sum that overflowed, or came near to nothing, is taken again in a unit near the largest gradient.
+
+def _squares(runner: Runner, scale: float, least: float) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Each tensor's sum of squares, in units of its unit^2, and whether all gradients are finite.
+
+    Where the sum of all overflowed or came near to nothing, or a tensor's own may have and is to be compared with a
+    norm as small as `least`, they are taken again in units near each tensor's largest gradient.
     """
-    squares = runner.measure_gradients(scale)
-    total = float(squares.sum())
-    if runner.least_square * 1e12 < total < math.inf:
-        return squares, 1.0, True
-    largest = float(runner.measure_gradients(scale, largest=True).max(initial=0.0))
-    if not math.isfinite(largest):
-        return squares, 1.0, False
-    if largest == 0.0:
-        return squares, 1.0, True
-    unit = 2.0 ** math.floor(math.log2(largest))
-    return runner.measure_gradients(scale / unit), unit, True
+    units = np.ones(len(runner.workspace.parameters))
+    factors = scale * units
+    squares = runner.measure_gradients(factors)
+    low = runner.least_square * 1e12
+    with np.errstate(over="ignore"):
+        total = squares.sum()
+    if low < total < math.inf and least * least > 2 * low:
+        return squares, units, True
+    largest = runner.measure_gradients(factors, largest=True)[:, 0]
+    if not np.isfinite(largest).all():
+        return squares, units, False
+    some = largest > 0
+    # nearer to 1 than these, so that no factor is denormal or overflows
+    units[some] = np.exp2(np.trunc(0.95 * np.log2(largest[some])))
+    return runner.measure_gradients(factors / units), units, True

@@ -26,8 +26,8 @@ def propose(
         w.follow()
     held = runner.locate(leaves)
     _check_apart(w, out)
-    decide(runner, request)
     try:
+        decide(runner, request)
         w.outs[:] = [a.ctypes.data for a in out]
         runner.update(request.options | {PROPOSE}, header=w.header.copy())
     finally:
@@ -61,7 +61,7 @@ def _check_apart(w: Workspace, out: list[Any]) -> None:
     ]
     for target, name in zip(out, w.names, strict=True):
         start, end = target.ctypes.data, target.ctypes.data + target.nbytes
-        if any(a < end and start < b for a, b in busy):
+        if any(max(a, start) < min(b, end) for a, b in busy):
             raise ValueError(
                 f"out of {name} overlaps the memory of a gradient or of the optimizer's state; "
                 "give it memory of its own"

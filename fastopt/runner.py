@@ -32,8 +32,7 @@ class Runner:
         self.tables: list[Table] | None = None  # others than the workspace's
         self.forced_shares: int | None = None
         self._calls: dict[frozenset[str] | tuple[str, str], list[_Call]] = {}
-        self._ordinary: list[_Call] = []
-        self._ordinary_phases: Sequence[tuple[int, ...]] = ()
+        self._ordinary: list[tuple[_Call, tuple[int, ...]]] = []
         self._generation = -1
         self._arrangement: Any = None
 
@@ -60,13 +59,9 @@ class Runner:
         self.workspace.gains[:] = 1.0, np.inf
 
     def _note(self, leaves: Sequence[Any]) -> None:
-        ids = self.workspace.ids
-        if len(leaves) == 1:
-            ids[0] = id(leaves[0])
-        else:
-            view = memoryview(ids)  # type: ignore[arg-type]
-            for k, leaf in enumerate(leaves):
-                view[k] = id(leaf)
+        view = memoryview(self.workspace.ids)  # type: ignore[arg-type]
+        for k, leaf in enumerate(leaves):
+            view[k] = id(leaf)
 
     def _checked(self, locating: Callable[[], int], leaves: Sequence[Any]) -> Copies:
         copies: Copies = []
@@ -87,44 +82,53 @@ class Runner:
 
     def step(self, leaves: Sequence[Any]) -> None:
         """An ordinary step: check all gradients, then step every tensor that has one."""
-        calls = self._ordinary if self._is_valid() else []
-        calls = calls or self._prepared(frozenset())
-        self._note(leaves)
-        ids = self.workspace.ids
+        w = self.workspace
+        valid = self._generation == threads.generation and self._arrangement is w.arrangement
+        if not (valid and self._ordinary):
+            self._ordinary = self._in_phases(self._prepared(frozenset()))
+        ids = w.ids
+        if len(leaves) == 1:  # small steps feel every call
+            ids[0] = id(leaves[0])
+        else:
+            self._note(leaves)
         held = None
-        for phase in self._ordinary_phases:
-            for call in calls:
-                wrong = call.run(ids, phase)
-                if wrong >= 0:
-                    held = self._checked(functools.partial(call.run, ids, phase), leaves)
-                ids = _NO_ARRAYS
+        for call, last in self._ordinary:
+            wrong = call.run(ids, last)
+            if wrong >= 0:
+                held = self._checked(functools.partial(call.run, ids, last), leaves)
+            ids = _NO_ARRAYS
         del held
 
     def update(self, options: frozenset[str], header: np.ndarray | None = None) -> None:
         """The rule's sums and its update, for all tensors whose gradient is located; with other header rows."""
         calls = self._prepared(options) if header is None else self._stepping(options, header)
-        for phase in self._phases(calls):
-            for call in calls:
-                call.run(_NO_ARRAYS, phase)
+        for call, last in self._in_phases(calls):
+            call.run(_NO_ARRAYS, last)
 
-    def _phases(self, calls: list[_Call]) -> Sequence[tuple[int, ...]]:
+    def _in_phases(self, calls: list[_Call]) -> list[tuple[_Call, tuple[int, ...]]]:
+        """Calls with their last arguments: the phases of rules that measure, which every table must have done."""
         stages = len(self.workspace.declared.rule.measures)
-        if stages == 0:
-            return ((),)
-        if len(calls) == 1:
-            return ((0, stages + 1),)
-        return [(i, i + 1) for i in range(stages + 1)]  # every table waits for the totals of all
+        phases: list[tuple[int, ...]] = [()]
+        if stages > 0:
+            together = len(calls) == 1
+            phases = [(0, stages + 1)] if together else [(i, i + 1) for i in range(stages + 1)]
+        return [(call, phase) for phase in phases for call in calls]
 
     @property
     def least_square(self) -> float:
         """The smallest square that the gradients' dtypes can hold."""
         return max(float(np.finfo(t.variant.dtype).tiny) for t in self._tables())
 
-    def measure_gradients(self, factor: float, largest: bool = False) -> np.ndarray:
-        """Sums of squares of each tensor's gradient times factor, or their largest magnitudes: (tensors, 1)."""
+    def measure_gradients(self, factors: np.ndarray, largest: bool = False) -> np.ndarray:
+        """Sums of squares of each tensor's gradient times its factor, or their largest magnitudes: (tensors, 1)."""
         for call in self._prepared(("measure", "extremes" if largest else "squares")):
-            call.run(factor)
+            call.run(factors)
         return self.workspace.norms
+
+    @property
+    def single(self) -> bool:
+        """Whether any gradient is of single precision."""
+        return any(t.variant.dtype == np.float32 for t in self._tables())
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:
         """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0."""
@@ -140,26 +144,18 @@ class Runner:
     def _tables(self) -> list[Table]:
         return self.workspace.tables if self.tables is None else self.tables
 
-    def _is_valid(self) -> bool:
-        return (
-            self._generation == threads.generation
-            and self._arrangement is self.workspace.arrangement
-        )
-
     def _prepared(self, what: frozenset[str] | tuple[str, str]) -> list[_Call]:
         """The calls of a step with these options, of a move, or of a pass over the gradients."""
-        if not self._is_valid():
+        w = self.workspace
+        if self._generation != threads.generation or self._arrangement is not w.arrangement:
             self._calls, self._ordinary = {}, []
-            self._generation, self._arrangement = threads.generation, self.workspace.arrangement
+            self._generation, self._arrangement = threads.generation, w.arrangement
         if what not in self._calls:
             if isinstance(what, frozenset):
                 self._calls[what] = self._stepping(what, self.workspace.header)
             else:
                 make = self._moving if what[0] == "move" else self._measuring
                 self._calls[what] = [make(table, what[1]) for table in self._tables()]
-            if not what:
-                self._ordinary = self._calls[what]
-                self._ordinary_phases = self._phases(self._ordinary)
         return self._calls[what]
 
     def _moving(self, table: Table, name: str) -> _Call:

@@ -105,12 +105,15 @@ class Stateful(Formula):
     def _assign(self, group: Group, new: Mapping[str, Any]) -> None:
         with self._alone("param_groups"):
             values = self._check({**group.hyperparameters(), **new})
-            if self._embedded is not None and _schedules(values) != _schedules(group):
-                raise RuntimeError(
-                    f"{type(self).__name__}: jit_step() has handed out a kernel that follows this group's "
-                    "schedules; another schedule needs a new optimizer"
-                )
+            self._check_followed(group, values)
             self._workspace.assign(group, values)
+
+    def _check_followed(self, group: Group, values: Mapping[str, Value]) -> None:
+        if self._embedded is not None and _schedules(values) != _schedules(group):
+            raise RuntimeError(
+                f"{type(self).__name__}: jit_step() has handed out a kernel that follows this group's "
+                "schedules; another schedule needs a new optimizer"
+            )
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters with hyperparameters of their own.
@@ -243,29 +246,33 @@ class Stateful(Formula):
         ------
         ValueError
             If it does not fit; nothing was changed.
+        RuntimeError
+            If `jit_step` has handed out a kernel for other slots or schedules.
         """
         with self._alone("load_state_dict"):
-            checkpoint.load(self._workspace, d, self._check, strict)
+            checkpoint.load(self._workspace, d, self._check, self._check_followed, strict)
 
     # ---- copies -------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         w = self._workspace
         own = {k: v for k, v in self.__dict__.items() if k not in _REBUILT}
-        arrays = [w.parameters[m.start : m.stop] for m in w.members]
         with self._alone("copy"):
             saved = checkpoint.to_dict(w)
-        return {**own, "_embedded": None, "_saved": (arrays, saved)}
+            groups = [dict(group) for group in w.groups]  # with callables, which are not saved
+        return {**own, "_embedded": None, "_saved": (groups, saved)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        arrays, saved = state.pop("_saved")
+        groups, saved = state.pop("_saved")
         forest = state["_forest"]
         self._set_up(state["_defaults"])
         self._forest.grouped = forest.grouped
-        structures = zip(forest.structures, arrays, strict=True)
-        self._add([{"params": structure.build(own)} for structure, own in structures])
+        structures = zip(forest.structures, groups, strict=True)
+        self._add(
+            [{**g, "params": structure.build(list(g["params"]))} for structure, g in structures]
+        )
         self._workspace.names = [n for group in saved["param_groups"] for n in group["param_names"]]
-        checkpoint.load(self._workspace, saved, self._check, strict=True)
+        checkpoint.load(self._workspace, saved, self._check, self._check_followed, strict=True)
         self.__dict__.update(state)
 
     def __repr__(self) -> str:

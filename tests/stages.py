@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import fastopt
-from fastopt.drivers import coefficients, cpu
+from fastopt.drivers import coefficients, cpu, lines, sums
 
 
 def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
@@ -14,7 +14,7 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
         opt.lookahead()
     w = opt._workspace
     w.gradients[:] = [g.ctypes.data for g in leaves]
-    _measure(opt)
+    _measure(opt, pieces)
     for table in w.tables:
         cpu.advance(table.variant)(
             w.header, table.tensors, w.gradients, w.gains, table.coefficients
@@ -33,22 +33,48 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
         )
         for first, last in uneven_ranges(len(table.tiles), pieces):
             cpu.update(table.variant)(first, last, *rest)
+        if table.variant.has_lines:
+            lines.commit(table.variant)(table.grids, table.tensors, table.addresses, w.gradients)
     if isinstance(opt, fastopt.NAG):
         opt._ahead = False
 
 
-def _measure(opt):
-    """The sums that the rule needs before `advance`; their totals into the header rows."""
+def _measure(opt, pieces):
+    """The sums that the rule needs before `advance`, in pieces; their totals into the header rows."""
     w, measures = opt._workspace, opt.measures
-    calls = opt._runner._prepared(frozenset())
-    for i in range(len(measures)):
-        for call in calls:
-            call.run(np.zeros(0, np.int64), (i, i + 1))
+    for i, measure in enumerate(measures):
+        for table in w.tables:
+            v, place = (
+                table.variant,
+                (table.tensors, table.addresses, w.gradients, table.coefficients),
+            )
+            if i == 0:
+                coefficients.forget(v)(w.header, table.tensors)
+            _spread(w, table, i - 1)
+            coefficients.anticipate(v)(
+                w.header, table.tensors, w.gradients, w.gains, table.coefficients
+            )
+            room = table.scratch(1)[0], table.sums(1)[0]
+            if measure.scope != "lines":
+                for first, last in uneven_ranges(len(table.tiles), pieces):
+                    sums.measure(v, i)(first, last, table.tiles, *place, *room, table.blocks)
+                before = sum(len(m.results) for m in measures[:i])
+                gather = sums.gather(before, len(measure.results), measure.reduce)
+                gather(table.tiles, table.tensors, w.gradients, table.blocks, w.totals)
+            elif v.has_lines:
+                for first, last in uneven_ranges(len(table.strips), pieces):
+                    cut = (table.strips, table.grids)
+                    lines.measure(v, i)(first, last, *cut, *place, *room, table.partials)
+                for share in reversed(range(pieces)):
+                    lines.combine(v, i)(share, pieces, *cut, *place, table.partials)
     for table in w.tables:
-        assert not table.variant.has_lines
-        if measures and measures[-1].results:
-            spread = coefficients.spread(table.variant, len(measures) - 1)
-            spread(w.header, table.tensors, w.gradients, w.totals)
+        _spread(w, table, len(measures) - 1)
+
+
+def _spread(w, table, stage):
+    if stage >= 0 and table.variant.rule.measures[stage].results:
+        spread = coefficients.spread(table.variant, stage)
+        spread(w.header, table.tensors, w.gradients, w.totals)
 
 
 def uneven_ranges(rows, pieces):

@@ -43,7 +43,7 @@ def test_eval_gives_the_average_of_the_paper(cls, shares, dtype):
     p = np.linspace(-1, 1, 9000).astype(dtype)
     y, state = p.copy(), {}
     opt = make(cls, p)
-    opt._workspace.force_shares(shares)
+    opt._runner.force_shares(shares)
     for t in range(30):
         opt.step(gradient(p, t))
         y = case.reference(y, gradient(p, t), state, t + 1, **case.hyperparameters)

@@ -49,8 +49,10 @@ def forward(params: Arrays, x: np.ndarray) -> Arrays:
     return activations
 
 
-def loss_and_gradients(params: Arrays, x: np.ndarray, y: np.ndarray) -> tuple[float, Arrays]:
-    """Softmax cross-entropy of a batch, and its gradients by back-propagation."""
+def loss_and_gradients(
+    params: Arrays, x: np.ndarray, y: np.ndarray, loss_scale: float = 1.0
+) -> tuple[float, Arrays]:
+    """Softmax cross-entropy of a batch, and the gradients of `loss_scale` times it by back-propagation."""
     activations = forward(params, x)
     logits = activations[-1] - activations[-1].max(axis=1, keepdims=True)
     exp = np.exp(logits)
@@ -59,7 +61,7 @@ def loss_and_gradients(params: Arrays, x: np.ndarray, y: np.ndarray) -> tuple[fl
     loss = float(-np.log(probabilities[rows, y]).mean())
     delta = probabilities
     delta[rows, y] -= 1
-    delta /= len(y)
+    delta /= len(y) / loss_scale
     grads: Arrays = []
     for layer in reversed(range(len(params) // 2)):
         grads += [delta.sum(axis=0), activations[layer].T @ delta]

@@ -222,11 +222,11 @@ def measure_gradients(storage: Storage, largest: bool, driver: str) -> Compiled:
     gather = sums.gather(0, 1, "max" if largest else "sum")
     first_row = steps.first_row
 
-    def measure_gradients(factor, gradients, tensors, tiles, sums, blocks, totals):  # type: ignore[no-untyped-def]
+    def measure_gradients(factors, gradients, tensors, tiles, sums, blocks, totals):  # type: ignore[no-untyped-def]
         shares = len(sums)
         for share in prange(shares):
             first, last = first_row(tiles, share, shares), first_row(tiles, share + 1, shares)
-            measure(first, last, tiles, tensors, gradients, factor, sums[share], blocks)
+            measure(first, last, tiles, tensors, gradients, factors, sums[share], blocks)
         gather(tiles, tensors, gradients, blocks, totals)
 
     what = "extremes" if largest else "squares"

@@ -107,13 +107,13 @@ def _of_gradients(gradient: Storage, largest_of: bool) -> Compiled:
     element, size = numba.from_dtype(gradient.dtype), gradient.dtype.itemsize
     reduce = largest if largest_of else add
 
-    def measure(first, last, tiles, tensors, gradients, factor, sums, blocks):  # type: ignore[no-untyped-def]
+    def measure(first, last, tiles, tensors, gradients, factors, sums, blocks):  # type: ignore[no-untyped-def]
         before = flush_denormals()
         accumulators = sums[0]
         block = accumulators.size
-        scale = element(factor)
         for row in range(first, last):
-            address = gradients[tensors[tiles[row, TENSOR]]]
+            k = tensors[tiles[row, TENSOR]]
+            address, scale = gradients[k], element(factors[k])
             if address != 0:
                 accumulators[:] = 0
                 n, start = tiles[row, LENGTH], address + tiles[row, OFFSET] * size
@@ -134,18 +134,25 @@ def _of_gradients(gradient: Storage, largest_of: bool) -> Compiled:
 
 
 @compiled
-def decide(squares: Any, gradients: Any, gains: Any, scale: Any, most: Any, each: Any) -> Any:
+def decide(
+    squares: Any, units: Any, gradients: Any, gains: Any, scale: Any, most: Any, each: Any
+) -> Any:
     """Each tensor's factor for its gradient, such that no norm is above `most`; the norm of all.
 
-    `squares` holds the sum of squares of each tensor's scaled gradient; with `each`, every tensor
-    is held to `most` by itself.
+    `squares` holds the sum of squares of each tensor's scaled gradient, in units of its unit^2; with `each`,
+    every tensor is held to `most` by itself.
     """
+    unit = 0.0
+    for k in range(gradients.size):
+        if squares[k, 0] != 0.0:
+            unit = max(unit, units[k])
     total = 0.0
     for k in range(gradients.size):
-        if gradients[k] != 0:
-            total += squares[k, 0]
+        if gradients[k] != 0 and squares[k, 0] != 0.0:
+            total += squares[k, 0] * (units[k] / unit) ** 2
+    unit = unit if unit > 0.0 else 1.0
     norm = np.sqrt(total)
     for k in range(gradients.size):
-        own = np.sqrt(squares[k, 0]) if each else norm
-        gains[k, 0] = scale if own <= most else scale * (most / own)
-    return norm
+        own, bound = (np.sqrt(squares[k, 0]), most / units[k]) if each else (norm, most / unit)
+        gains[k, 0] = scale if own <= bound else scale * (bound / own)
+    return unit * norm

@@ -40,8 +40,8 @@ class NAG(Optimizer):
     -----
     Conventions: lr inside the velocity, which starts at 0; coupled decay. Differs from
     ``SGD(nesterov=True)``, which evaluates the gradient at p and approximates the look-ahead. A parameter
-    whose gradient is None, and all of a skipped step, move back to p (to within rounding). `step` without `lookahead`
-    before it is a RuntimeError; `propose` takes the parameters as ahead too.
+    whose gradient is None, and all of a skipped step, move back to p (to within rounding). `step` and `propose` without
+    `lookahead` before them are a RuntimeError.
 
     References
     ----------
@@ -121,6 +121,18 @@ class NAG(Optimizer):
             self._ahead = True
         finally:
             self._busy.release()
+
+    def propose(self, grads: Any, out: Any = None, **options: Any) -> Any:
+        """`Optimizer.propose`; without `lookahead` before it a RuntimeError."""
+        self._require_ahead(True, "propose: call lookahead() first and take the gradient there")
+        made = super().propose(grads, out, **options)
+        w, leaves = self._workspace, (self._forest.leaves(a) for a in (grads, made))
+        for k, (gradient, target) in enumerate(zip(*leaves, strict=True)):
+            if gradient is None:
+                momentum = target.real.dtype.type(w.header["momentum"][k])
+                v = w.slots[k]["momentum_buffer"].read()
+                target[...] = self._back((0, momentum, 0), w.parameters[k], (v,))[0]
+        return made
 
     def _step(self, leaves: list[Any], request: Request) -> StepInfo:
         w = self._workspace

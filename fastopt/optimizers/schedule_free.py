@@ -135,11 +135,11 @@ class ScheduleFree(Optimizer):
 
     def _enter(self, what: str) -> None:
         super()._enter(what)
-        if what.startswith("step") and not all(
+        if what.startswith(("step", "propose")) and not all(
             group["train_mode"] for group in self._workspace.groups
         ):
             self._busy.release()
-            raise RuntimeError("step: parameters are in eval mode; call train() first")
+            raise RuntimeError(f"{what}: parameters are in eval mode; call train() first")
 
     def _assign(self, group: Group, new: Mapping[str, Any]) -> None:
         with self._alone("param_groups"):
