@@ -60,7 +60,7 @@ class Workspace:
             if name in self.declared.rule.shared and len(self.header):
                 rows[name] = self.header[name][0]
         for row, p in zip(rows, parameters, strict=True):
-            row["size"] = p.size
+            row["size"] = p.size * (2 if p.dtype.kind == "c" else 1)  # as many as the rule sees
             if p.ndim > 1:
                 row["rows"], row["columns"] = p.shape[-2:]
         self._write(rows, group.hyperparameters())

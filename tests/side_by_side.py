@@ -77,7 +77,6 @@ class Compiled:
         self.params = [p.copy() for p in params]
         self._opt = cls(self.params, **hyperparameters)
         self.step = self._opt.step
-        self.share = self._opt._runner.force_shares
 
     @property
     def state(self):

@@ -86,22 +86,6 @@ def test_tolerance_notices_every_coefficient(cls, dtype):
     assert not unnoticed
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_same_bits_however_it_is_shared(case, dtype):
-    """Vectors of several tiles, matrices of several strips, and small ones between them."""
-    shapes = ((9001,), (300, 700), (5, 9), (2, 70, 300), (3,))
-    results = []
-    for shares in (1, 2, 3):
-        opt = Compiled(case.cls, starts(dtype, shapes), **case.hyperparameters)
-        opt.share(shares)
-        for g in gradients(dtype, shapes, steps=3):
-            opt.step(g)
-        kept = [value for own in opt.state for value in own.values()]
-        results.append([np.asarray(x).tobytes() for x in [*opt.params, *kept]])
-    assert results[0] == results[1] == results[2]
-
-
 @runs
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
@@ -148,6 +132,22 @@ def test_few_agreeing_elements_are_not_scaled_beyond_a_thousand(run):
     opt.step([g])
     np.testing.assert_array_equal(opt.params[0][1:], before[1:])
     np.testing.assert_allclose(opt.params[0][0] - before[0], -1000.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+def test_complex_numbers_are_pairs_of_real_ones_to_a_sum(cls):
+    z = np.random.default_rng(0).normal(size=(12, 2)).view(complex)[:, 0]
+    pairs = z.copy().view(float)
+    if "complex" not in cls.supports:
+        with pytest.raises(TypeError, match="complex128"):
+            cls(z)
+        return
+    one, other = cls(z, lr=0.1), cls(pairs, lr=0.1)
+    (grads,) = zip(*gradients(np.float64, (pairs.shape,), steps=9), strict=True)
+    for g in grads:
+        one.step(g.view(complex))
+        other.step(g)
+    np.testing.assert_array_equal(z.view(float), pairs)
 
 
 def test_values_that_mean_nothing_are_refused():

@@ -55,7 +55,7 @@ class LARS(Optimizer):
 
     Notes
     -----
-    Conventions: coupled decay, inside both norms; the rate stands inside the buffer, which starts at 0; where a
+    Conventions: coupled decay, inside the norm of the gradient; the rate stands inside the buffer, which starts at 0; where a
     norm is 0 the ratio is 1, not trust_coefficient. Same as optax.lars, which has no default of lr and whose trace
     is the negative of the buffer; its masks are not here: groups can have a weight_decay of their own, but every
     tensor has a ratio. The norms are L2 norms of all elements of a tensor.

@@ -59,7 +59,7 @@ class SM3(Optimizer):
     Conventions: epsilon inside the root although it is called eps, for optax calls it so; no decay; momentum is an
     average over normalised gradients; everything starts at 0. The second form of the paper (SM3-II). Same as
     optax.sm3 for vectors and matrices; there eps is an argument of scale_by_sm3 alone, and lr has no default.
-    Differs for more than 2 dimensions: here each matrix of the last two has its rows and columns, there is one
+    Differs for more than 2 dimensions: here each matrix of the last two has its rows and columns, where optax has an
     accumulator for each index of each axis. A scalar is a vector of one element, where optax fails.
 
     References
