@@ -12,18 +12,17 @@ from typing import Any
 import numba
 from numba import prange, types
 
-from fastopt.drivers import coefficients, lines, schedule, steps, sums
+from fastopt.drivers import coefficients, phases, schedule, steps, sums
 from fastopt.drivers.compile import Compiled, digest, kernel
 from fastopt.drivers.generate import generated
 from fastopt.drivers.promotion import refuse_promotion
 from fastopt.storage import Storage
 from fastopt.table import BEFORE, LENGTH
-from fastopt.variant import MONITOR, PROPOSE, Variant
+from fastopt.variant import Variant
 
 SERIAL, PARALLEL = "serial", "parallel"
 
 _ENTRY = ["ids", "layout", "occupied", "gradients"]
-_PREPARE = "anticipate(header, tensors, gradients, gains, coefficients)"
 _STATE = ["gains", "header", "tensors", "tiles", "addresses", "coefficients", "scratch"]
 
 
@@ -40,17 +39,9 @@ def arguments(variant: Variant) -> list[str]:
     return [
         *_ENTRY,
         *_STATE,
-        *_further(variant),
+        *phases.room(variant),
         *(["begin", "end"] if variant.rule.measures else []),
     ]
-
-
-def _further(variant: Variant) -> list[str]:
-    measures = variant.rule.measures
-    names = ["sums", "blocks"] if measures or MONITOR in variant.options else []
-    names += ["totals"] if any(m.results for m in measures) else []
-    names += ["strips", "grids", "partials"] if variant.has_lines else []
-    return names + (["outs"] if PROPOSE in variant.options else [])
 
 
 @cache
@@ -61,7 +52,7 @@ def step(variant: Variant, driver: str) -> Compiled:
     measures has as many phases, and the update as the last: those from `begin` to `end` are run, so that several tables
     can wait for each other's totals.
     """
-    inside, names = _phases(variant, whole=True)
+    inside, names = phases.text(variant, whole=True)
     text = [
         f"def step({', '.join(arguments(variant))}):",
         "    wrong = locate(ids, layout, occupied, gradients)",
@@ -71,74 +62,6 @@ def step(variant: Variant, driver: str) -> Compiled:
         "    return wrong",
     ]
     return _kernel(generated("step", text, names), variant, "step", driver)
-
-
-def _phases(variant: Variant, whole: bool) -> tuple[list[str], dict[str, Any]]:
-    """The text of all phases; unless `whole`, of a step that is never interrupted."""
-    measures = variant.rule.measures
-    text: list[str] = []
-    names: dict[str, Any] = {
-        "prange": prange,
-        "locate": steps.locate,
-        "first_row": steps.first_row,
-        "anticipate": coefficients.anticipate(variant),
-        "advance": coefficients.advance(variant),
-        "update": steps.update(variant),
-    }
-    about = "tensors, addresses, gradients, coefficients"
-    needs_totals = False
-    for i, measure in enumerate(measures):
-        inside = ["forget(header, tensors)"] if i == 0 else []
-        inside += [f"spread{i - 1}(header, tensors, gradients, totals)"] if needs_totals else []
-        needs_totals = bool(measure.results)
-        if measure.scope != "lines":
-            names[f"measure{i}"] = sums.measure(variant, i)
-            first = sum(len(m.results) for m in measures[:i])
-            names[f"gather{i}"] = sums.gather(first, len(measure.results), measure.reduce)
-            call = f"measure{i}(first, last, tiles, {about}, scratch[share], sums[share], blocks)"
-            inside += [_PREPARE, *_shared("tiles", call)]
-            inside += [f"gather{i}(tiles, tensors, gradients, blocks, totals)"]
-        elif variant.has_lines:
-            names[f"measure{i}"] = lines.measure(variant, i)
-            names[f"combine{i}"] = lines.combine(variant, i)
-            rest = f"{about}, scratch[share], sums[share], partials"
-            inside += [
-                _PREPARE,
-                *_shared("strips", f"measure{i}(first, last, strips, grids, {rest})"),
-            ]
-            inside += [
-                "for share in prange(shares):",
-                f"    combine{i}(share, shares, strips, grids, {about}, partials)",
-            ]
-        names[f"spread{i}"] = coefficients.spread(variant, i)
-        text += _phase(inside, f"begin <= {i} and {i} < end" if whole else "") if inside else []
-    names["forget"] = coefficients.forget(variant)
-    last = (
-        [f"spread{len(measures) - 1}(header, tensors, gradients, totals)"] if needs_totals else []
-    )
-    last += ["advance(header, tensors, gradients, gains, coefficients)"]
-    own = ["sums[share]", "blocks"] if "sums" in _further(variant) else ["scratch[share]", "gains"]
-    outs = "outs" if PROPOSE in variant.options else "gradients"
-    last += _shared(
-        "tiles", f"update(first, last, tiles, {about}, scratch[share], {', '.join(own)}, {outs})"
-    )
-    if variant.has_lines and PROPOSE not in variant.options:
-        names["commit"] = lines.commit(variant)
-        last += ["commit(grids, tensors, addresses, gradients)"]
-    text += _phase(last, f"end > {len(measures)}" if whole and measures else "")
-    return text, names
-
-
-def _shared(rows: str, call: str) -> list[str]:
-    return [
-        "for share in prange(shares):",
-        f"    first, last = first_row({rows}, share, shares), first_row({rows}, share + 1, shares)",
-        f"    {call}",
-    ]
-
-
-def _phase(inside: list[str], condition: str) -> list[str]:
-    return [f"if {condition}:", *(f"    {line}" for line in inside)] if condition else inside
 
 
 def step_signature(variant: Variant) -> tuple[Any, ...]:
@@ -252,13 +175,13 @@ def apply_schedules() -> Compiled:
 
 def embedded_state(variant: Variant) -> list[str]:
     """The names of what the state of an embedded step consists of."""
-    return ["gradients", *_STATE, *_further(variant), "words", "counters", "plan"]
+    return ["gradients", *_STATE, *phases.room(variant), "words", "counters", "plan"]
 
 
 @cache
 def embedded(variant: Variant) -> Compiled:
     """``kernel(p, g, state)``: a serial step of one tensor, for calls from compiled code."""
-    inside, names = _phases(variant, whole=False)
+    inside, names = phases.text(variant, whole=False)
     text = [
         "def step(p, g, state):",
         f"    {', '.join(embedded_state(variant))}, _held = state",
