@@ -43,7 +43,9 @@ def test_as_pairs_of_reals(cls, dtype):
         for opt, given in ((mine, grads), (peer, same)):
             if isinstance(opt, fastopt.NAG):
                 opt.lookahead()
-            infos.append(opt.step(given, scale=0.5, clip_norm=20.0, clip_value=0.9) if t else opt.step(given))
+            infos.append(
+                opt.step(given, scale=0.5, clip_norm=20.0, clip_value=0.9) if t else opt.step(given)
+            )
         assert infos[0] == infos[1]
     for k, (p, q) in enumerate(zip(params, reals, strict=True)):
         assert p.tobytes() == q.tobytes()
@@ -86,10 +88,16 @@ def test_torch(case, dtype, torch64):
             assert np.abs(found - theirs).max() <= 10 * unit * max(scale, 1e-30), name
 
 
-@pytest.mark.parametrize("cls", [fastopt.SGD, fastopt.AdamW, fastopt.LAMB], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "cls", [fastopt.SGD, fastopt.AdamW, fastopt.LAMB], ids=lambda c: c.__name__
+)
 def test_layouts_copies_and_other_dtypes(cls):
     """Fortran order, beside real parameters, gradients with strides and conjugates, saved and loaded."""
-    params = [np.asfortranarray(arrays(complex, shapes=((4, 6),))[0]), np.ones(3), np.ones((), np.complex64)]
+    params = [
+        np.asfortranarray(arrays(complex, shapes=((4, 6),))[0]),
+        np.ones(3),
+        np.ones((), np.complex64),
+    ]
     opt = make(cls, params)
     whole = arrays(complex, seed=2, shapes=((8, 12),))[0]
     grads = [whole[::2, ::2], np.ones(3), np.ones((), np.complex64)]
@@ -113,5 +121,3 @@ def test_a_norm_counts_both_parts_and_a_nan_in_either_skips():
         before = p.tobytes()
         assert opt.step(np.array([1, wrong]), skip_nonfinite=True).skipped
         assert p.tobytes() == before
-
-

@@ -38,10 +38,14 @@ def transformed(grads, info, scale=1.0, clip_norm=None, clip_norm_each=None, cli
     """The gradients that the rule should see, in their own dtype, with the norm that `step` told."""
     seen = []
     for g, own in zip(grads, norms_of(grads, scale), strict=True):
-        norm, limit = (info.grad_norm, clip_norm) if clip_norm_each is None else (own, clip_norm_each)
+        norm, limit = (
+            (info.grad_norm, clip_norm) if clip_norm_each is None else (own, clip_norm_each)
+        )
         factor = scale if limit is None or norm <= limit else scale * (limit / norm)
         x = g.dtype.type(factor) * g
-        seen.append(x if clip_value is None else np.clip(x, *g.dtype.type([-clip_value, clip_value])))
+        seen.append(
+            x if clip_value is None else np.clip(x, *g.dtype.type([-clip_value, clip_value]))
+        )
     return seen
 
 
@@ -111,7 +115,11 @@ def test_norms_at_the_ends_of_the_range(dtype, sizes, shares):
 
 
 def test_tensors_of_very_different_size_and_dtype_have_norms_of_their_own():
-    big, small, tiny = np.full(3, 1e17, np.float32), np.full(3, 1e-15, np.float32), np.full(3, 1e-200)
+    big, small, tiny = (
+        np.full(3, 1e17, np.float32),
+        np.full(3, 1e-15, np.float32),
+        np.full(3, 1e-200),
+    )
     params = [np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3)]
     fastopt.SGD(params, lr=1.0).step([big, small, tiny], clip_norm_each=1e-18)
     for p, g in zip(params, (big, small, tiny), strict=True):
@@ -187,7 +195,9 @@ def test_average_bounds_and_monitor(name, dtype):
         assert all(((p >= low) & (p <= high)).all() for p in params)
         changes = [p.astype(float) - b for p, b in zip(params, before, strict=True)]
         rel = 50 * eps(dtype)
-        assert info.update_norm == pytest.approx(np.sqrt(sum((d**2).sum() for d in changes)), rel=rel)
+        assert info.update_norm == pytest.approx(
+            np.sqrt(sum((d**2).sum() for d in changes)), rel=rel
+        )
         assert info.param_norm == pytest.approx(np.sqrt((norms_of(params) ** 2).sum()), rel=rel)
         step(unbounded, grads)
         step(plain, grads)
