@@ -138,7 +138,7 @@ class Place:
 
     def write(self, values: Any) -> None:
         """Fill the slot with a real number, for both parts of complex ones, or an array."""
-        if self.like.dtype.kind == "c" and np.ndim(values) == 0:
+        if self.like.dtype.kind == "c" and np.ndim(values) == 0 and not np.iscomplexobj(values):
             values = complex(values, values)
         if not self.storage.scratch:
             self.read()[...] = values
