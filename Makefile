@@ -22,10 +22,10 @@ demo: $(call installed,demo)
 	$(BIN)/fastopt demo
 
 test: $(call installed,$(EXTRAS))
-	$(BIN)/python -m pytest -m "not full" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto -m "not full" $(PYTEST_ARGS)
 
 test-all: $(call installed,$(EXTRAS))
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 lint: $(call installed,lint)
 	$(BIN)/ruff check .
@@ -37,9 +37,11 @@ docs: $(call installed,docs)
 
 bench: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.whole_step
 
 bench-smoke: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core --smoke
+	$(BIN)/python -m benchmarks.whole_step --smoke
 
 clean:
 	rm -rf $(VENV) docs/_build build dist demo.png

@@ -39,7 +39,7 @@ def run(case, dtype, *, flat=False, tile=None, shares=1, pieces=None, save_at=No
     return [a.tobytes() for a in [whole, *state]]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.full)])
 @pytest.mark.parametrize("case", CASES[::2], ids=str)
 def test_same_bits(case, dtype):
     expected = run(case, dtype)

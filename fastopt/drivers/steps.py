@@ -23,7 +23,7 @@ from fastopt.drivers.compile import Compiled, compiled
 from fastopt.drivers.machine import flush_denormals, read_int32, read_int64, restore_denormals
 from fastopt.drivers.sums import add
 from fastopt.table import BEFORE, LENGTH, OFFSET, TENSOR
-from fastopt.variant import MONITOR, PROPOSE, Variant
+from fastopt.variant import BLOCK, MONITOR, PROPOSE, Variant
 
 
 @compiled
@@ -93,6 +93,7 @@ def update(variant: Variant, move: str | None = None) -> Compiled:
     monitored = 2 if MONITOR in variant.options else 0
     body = tile.update(variant) if move is None else tile.move(variant, move)
     loop, proposed = tile.loop(variant, body), PROPOSE in variant.options
+    block = max(BLOCK, variant.block)
 
     def update(  # type: ignore[no-untyped-def]
         first, last, tiles, tensors, addresses, gradients, coefficients, scratch, sums, blocks, outs
@@ -106,10 +107,10 @@ def update(variant: Variant, move: str | None = None) -> Compiled:
                 offset, n = tiles[row, OFFSET], tiles[row, LENGTH]
                 out = outs[k] if proposed else gradient
                 if monitored:
-                    sums[:monitored] = 0
+                    sums[:monitored, :block] = 0
                 loop(coefficients[j], addresses[j], offset, n, gradient, out, scratch, sums)
                 for i in range(monitored):
-                    blocks[row, i] = add(sums[i])
+                    blocks[row, i] = add(sums[i, :block])
             else:
                 for i in range(monitored):
                     blocks[row, i] = 0.0

@@ -18,7 +18,7 @@ from fastopt.drivers.machine import flush_denormals, pointer, restore_denormals
 from fastopt.scalar import maximum
 from fastopt.storage import Storage
 from fastopt.table import LENGTH, OFFSET, TENSOR
-from fastopt.variant import Variant
+from fastopt.variant import BLOCK, Variant
 
 
 @compiled
@@ -50,6 +50,7 @@ def measure(variant: Variant, stage: int) -> Compiled:
     chosen = variant.rule.measures[stage]
     loop, count = tile.loop(variant, tile.measure(variant, stage)), len(chosen.results)
     reduce = add if chosen.reduce == "sum" else largest
+    block = max(BLOCK, variant.block)
 
     def measure(  # type: ignore[no-untyped-def]
         first, last, tiles, tensors, addresses, gradients, coefficients, scratch, sums, blocks
@@ -59,11 +60,11 @@ def measure(variant: Variant, stage: int) -> Compiled:
             j = tiles[row, TENSOR]
             gradient = gradients[tensors[j]]
             if gradient != 0:
-                sums[:count] = 0
+                sums[:count, :block] = 0
                 offset, n = tiles[row, OFFSET], tiles[row, LENGTH]
                 loop(coefficients[j], addresses[j], offset, n, gradient, gradient, scratch, sums)
                 for i in range(count):
-                    blocks[row, i] = reduce(sums[i])
+                    blocks[row, i] = reduce(sums[i, :block])
         restore_denormals(before)
 
     return compiled(measure)
@@ -106,11 +107,11 @@ def extremes(gradient: Storage) -> Compiled:
 def _of_gradients(gradient: Storage, largest_of: bool) -> Compiled:
     element, size = numba.from_dtype(gradient.dtype), gradient.dtype.itemsize
     reduce = largest if largest_of else add
+    block = max(BLOCK, gradient.block)
 
     def measure(first, last, tiles, tensors, gradients, factors, sums, blocks):  # type: ignore[no-untyped-def]
         before = flush_denormals()
-        accumulators = sums[0]
-        block = accumulators.size
+        accumulators = sums[0, :block]
         for row in range(first, last):
             k = tensors[tiles[row, TENSOR]]
             address, scale = gradients[k], element(factors[k])
