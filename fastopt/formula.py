@@ -64,7 +64,7 @@ class Formula:
         ----------
         h : record
             The header row: hyperparameters by name (``betas`` as ``beta1``, ``beta2``), running fields, results of
-            measures; ``size`` is the number of the tensor's elements, ``rows`` and ``columns`` are those of its last
+            measures; ``size`` is the number of the tensor's elements (complex ones are two), ``rows`` and ``columns`` are those of its last
             two dimensions, 0 if it has fewer.
         t : int
             The number of this step, from 1.
