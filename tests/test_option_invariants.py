@@ -103,8 +103,8 @@ def test_finite_gradients_that_overflow_when_scaled_are_skipped():
 
 @each_optimizer
 def test_none_strided_and_read_only_gradients(name):
-    opt, params = begun(name)
-    plain, expected = begun(name)
+    opt, _ = begun(name)
+    plain, _ = begun(name)
     grads = arrays(seed=3)
     grads[1] = None
     wide = np.repeat(grads[0], 2, axis=1)

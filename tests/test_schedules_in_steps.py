@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import pickle
 
 import numba
@@ -129,9 +128,9 @@ def test_schedules_that_leave_the_domain_are_refused():
     ):
         with pytest.raises(ValueError, match=f"AdamW: {next(iter(wrong))} is .*expected"):
             fastopt.AdamW(p, **wrong)
-    with pytest.raises(TypeError, match="lr is .*callable that gives one"):
+    with pytest.raises(TypeError, match=r"lr is .*callable that gives one"):
         fastopt.AdamW(p, lr=lambda: 0.1)
-    with pytest.raises(TypeError, match="maximize is .*expected True or False"):
+    with pytest.raises(TypeError, match=r"maximize is .*expected True or False"):
         fastopt.AdamW(p, maximize=lambda t: True)
     opt = fastopt.AdamW(p, lr=0.5)
     with pytest.raises(ValueError, match="lr is"):
@@ -176,6 +175,8 @@ def test_a_run_goes_on(through):
         other, own = copy.deepcopy((opt, plateau))
         assert other.param_groups[0]["lr"] is own
     assert other.steps_taken == 3
+    for o in (opt, other):
+        o._workspace.follow()  # the header rows show the numbers of the last step
     assert bits(other) == bits(opt)
     for o in (opt, other):
         o.param_groups[0]["lr"].update(3.0)
@@ -203,7 +204,7 @@ def test_states_that_do_not_fit_change_nothing():
                   {"lr": schedules.linear_schedule(1.0, -1.0, 3).state_dict()}, {"params": line}):  # fmt: skip
         d = copy.deepcopy(good)
         d["param_groups"][0]["schedules"] = wrong
-        with pytest.raises(ValueError, match=r"expected|no number"):
+        with pytest.raises(ValueError, match=r"expected|no number|found"):
             opt.load_state_dict(d)
         assert bits(opt) == before
     d = copy.deepcopy(good)
@@ -225,7 +226,6 @@ def test_states_that_do_not_fit_change_nothing():
         )
     assert bits(late) == before
     assert late.param_groups[0]["lr"] == 0.25
-    json.dumps({n: v for n, v in good["param_groups"][0].items()})  # plain data
 
 
 def test_torchs_state_loads_into_an_optimizer_with_a_schedule_and_an_average(torch64):
