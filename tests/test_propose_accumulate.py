@@ -83,7 +83,7 @@ def test_where_propose_may_write():
 
 def mixed(seed):
     """Gradients of several dtypes and groups."""
-    a, b, c, d = arrays(seed=seed)
+    a, b, c, d = arrays(np.float64, seed=seed)
     return [{"W": a, "s": b.astype(np.float32)}, [c, d.astype(np.complex64)]]
 
 
