@@ -13,7 +13,7 @@ from fastopt.drivers import cpu
 from fastopt.hyperparameters import Group, Value, as_numbers, field_names
 from fastopt.scheduled import Scheduled
 from fastopt.slots import Place, slab, with_lines
-from fastopt.storage import Storage, native, real_dtype
+from fastopt.storage import Storage, count_reals, native, real_dtype
 from fastopt.strips import memory_matrices
 from fastopt.table import Table
 from fastopt.variant import Variant
@@ -60,7 +60,7 @@ class Workspace:
             if name in self.declared.rule.shared and len(self.header):
                 rows[name] = self.header[name][0]
         for row, p in zip(rows, parameters, strict=True):
-            row["size"] = p.size * (2 if p.dtype.kind == "c" else 1)  # as many as the rule sees
+            row["size"] = count_reals(p)
             if p.ndim > 1:
                 row["rows"], row["columns"] = p.shape[-2:]
         self._write(rows, group.hyperparameters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -54,6 +55,21 @@ def test_packed_arithmetic_and_no_promotion(variant):
         assert not re.search(r"\bv?(mul|add|sub|div|sqrt|cvt)\w*[sp]d\b", loop), loop
         assert "cvtss2sd" not in loop
         assert "cvtps2pd" not in loop
+
+
+OPTIONED = [
+    (fastopt.AdamW, {"clip_value", "zero_grads", "monitor"}),
+    (fastopt.LAMB, {"clip_value", "zero_grads"}),
+    (fastopt.SGD, {"propose"}),
+]
+
+
+@pytest.mark.parametrize(("cls", "options"), OPTIONED, ids=str)
+def test_options_keep_loops_packed_and_single(cls, options):
+    opt = cls(np.ones(1, np.float32), lr=0.1, ema_decay=0.9, bounds=(-1, 1))
+    test_packed_arithmetic_and_no_promotion(
+        dataclasses.replace(opt._workspace.variant(0), options=frozenset(options))
+    )
 
 
 def innermost_loop(assembly, dtype):

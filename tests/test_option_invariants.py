@@ -42,7 +42,7 @@ def run(name, dtype, shares, groups=False, mixed=False):
     return infos, parameters, sorted(slots), header, rest
 
 
-@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.full)])
+@each_dtype
 @each_optimizer
 def test_same_bits_in_any_number_of_shares_and_groups(name, dtype):
     expected = run(name, dtype, 1)
@@ -103,8 +103,8 @@ def test_finite_gradients_that_overflow_when_scaled_are_skipped():
 
 @each_optimizer
 def test_none_strided_and_read_only_gradients(name):
-    opt, params = begun(name)
-    plain, expected = begun(name)
+    opt, _ = begun(name)
+    plain, _ = begun(name)
     grads = arrays(seed=3)
     grads[1] = None
     wide = np.repeat(grads[0], 2, axis=1)
@@ -195,7 +195,7 @@ def test_wrong_gradients_change_nothing_whatever_the_options(name):
     before = bits(opt)
     good = arrays(seed=3)
     for k, wrong in enumerate(
-        (good[0].astype(np.float32), np.ones(2), params[2].tolist(), params[3][::-1])
+        (good[0].astype(np.float64), np.ones(2, np.float32), params[2].tolist(), params[3][::-1])
     ):
         grads = [*good[:k], wrong, *good[k + 1 :]]
         for call in (lambda g: opt.step(g, **EVERYTHING), opt.accumulate, opt.propose, opt.step):
@@ -217,6 +217,7 @@ def test_wrong_gradients_change_nothing_whatever_the_options(name):
 @each_optimizer
 def test_values_of_options_compile_nothing(name):
     opt, _ = begun(name, np.float32, **ALWAYS)
+    opt.monitor = True
     used = [EVERYTHING, {"clip_norm_each": 1.0}, {"scale": 2.0}]
     for options in used:
         step(opt, arrays(np.float32), **options)
@@ -236,8 +237,11 @@ def test_no_gradient_is_kept_alive(name):
     calls = [lambda g: step(opt, g), lambda g: step(opt, g, **EVERYTHING), opt.accumulate]
     calls.append(lambda g: opt.propose(g) if name != "NAG" else None)
     for call in calls:
-        for build in (lambda: np.ones((5, 7)), lambda: np.ones((10, 14))[::2, ::2]):
-            grads = [build(), *(np.ones(s) for s in SHAPES[1:])]
+        for build in (
+            lambda: np.ones((5, 7), np.float32),
+            lambda: np.ones((10, 14), np.float32)[::2, ::2],
+        ):
+            grads = [build(), *(np.ones(s, np.float32) for s in SHAPES[1:])]
             alive = [weakref.ref(g) for g in grads]
             call(grads)
             del grads
