@@ -62,16 +62,6 @@ PEERS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def jax64():
-    """JAX with 64-bit numbers."""
-    jax = pytest.importorskip("jax", reason="jax is not installed")
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield jax
-    jax.config.update("jax_enable_x64", before)
-
-
 def of_optax(optax, peer, lr):
     place = optax
     for part in peer.name.split("."):
