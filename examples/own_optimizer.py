@@ -1,4 +1,4 @@
-"""Yogi, an optimizer that fastopt does not have, written by subclassing and used on real data.
+"""Yogi as one would write it oneself, by subclassing, used on real data; `fastopt.Yogi` is the same rule.
 
 Adam's second moment forgets large gradients by a constant factor. Yogi moves it by a bounded amount
 instead: ``v -= (1 - beta2) * sign(v - g**2) * g**2``. Source: Zaheer et al. 2018, "Adaptive methods

@@ -58,7 +58,8 @@ class ADOPT(Optimizer):
 
     References
     ----------
-    Taniguchi et al. 2024, "ADOPT: Modified Adam can converge with any beta2 with the optimal rate", algorithm 2.
+    Taniguchi et al. 2024, "ADOPT: Modified Adam can converge with any beta2 with the optimal rate", with
+    the clipping of its later versions.
 
     Examples
     --------
