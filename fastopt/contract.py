@@ -95,8 +95,9 @@ def keeps_arrays(cls: type[Optimizer], h: dict[str, Any]) -> None:
         g = np.full((5, 7), 0.5, dtype)
         g.flags.writeable = False
         opt = cls(p, **h)
-        _ahead(opt)
-        opt.step(g)
+        for _ in range(2):  # the first may only look (ADOPT's)
+            _ahead(opt)
+            opt.step(g)
         assert opt.param_groups[0]["params"][0] is p
         assert not np.all(p == 1), "the parameter did not change"
         lines = {"row": (5, 1), "column": (1, 7)}

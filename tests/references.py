@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import references_adaptive
+import references_catalogue
 import references_sums
 from case import case, signed
 
@@ -170,6 +171,7 @@ CASES = [
          bias_correction=False, maximize=True),
     *references_adaptive.CASES,
     *references_sums.CASES,
+    *references_catalogue.CASES,
 ]  # fmt: skip
 
 CLASSES = [getattr(fastopt, name) for name in fastopt.optimizers.__all__]

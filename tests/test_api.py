@@ -75,7 +75,7 @@ def test_positional_arguments_are_those_of_the_same_names(cls):
         elif isinstance(default, tuple):
             values.append(tuple(v * 0.984375 for v in default))
         elif isinstance(default, str):
-            values.append("ema")
+            values.append(cls.choices[key][-1])
         else:
             values.append(0.015625 * (len(values) + 1))
     group = cls(np.ones(3), *values).param_groups[0]

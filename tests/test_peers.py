@@ -21,16 +21,6 @@ FOLLOWING = [
 following = pytest.mark.parametrize(("name", "theirs", "how"), FOLLOWING, ids=str)
 
 
-@pytest.fixture
-def jax64():
-    """JAX with 64-bit numbers."""
-    jax = pytest.importorskip("jax", reason="jax is not installed")
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield jax
-    jax.config.update("jax_enable_x64", before)
-
-
 @DTYPES
 def test_lion_is_optaxs(dtype, jax64):
     optax = pytest.importorskip("optax", reason="optax is not installed")

@@ -1,10 +1,15 @@
 """One file per optimizer: the only place where formulas are."""
 
+from fastopt.optimizers.adabelief import AdaBelief
 from fastopt.optimizers.adadelta import Adadelta
 from fastopt.optimizers.adafactor import Adafactor
 from fastopt.optimizers.adagrad import Adagrad
 from fastopt.optimizers.adam import Adam
+from fastopt.optimizers.adamax import Adamax
 from fastopt.optimizers.adamw import AdamW
+from fastopt.optimizers.adan import Adan
+from fastopt.optimizers.ademamix import AdEMAMix
+from fastopt.optimizers.adopt import ADOPT
 from fastopt.optimizers.asgd import ASGD
 from fastopt.optimizers.cautious_adamw import CautiousAdamW
 from fastopt.optimizers.lamb import LAMB
@@ -22,20 +27,28 @@ from fastopt.optimizers.rprop import Rprop
 from fastopt.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from fastopt.optimizers.schedule_free_sgd import ScheduleFreeSGD
 from fastopt.optimizers.sgd import SGD
+from fastopt.optimizers.sign_sgd import SignSGD
+from fastopt.optimizers.signum import Signum
 from fastopt.optimizers.sm3 import SM3
+from fastopt.optimizers.yogi import Yogi
 
 __all__ = [
+    "ADOPT",
     "ASGD",
     "LAMB",
     "LARS",
     "NAG",
     "SGD",
     "SM3",
+    "AdEMAMix",
+    "AdaBelief",
     "Adadelta",
     "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "Adan",
     "CautiousAdamW",
     "Lion",
     "Momentum",
@@ -48,4 +61,7 @@ __all__ = [
     "Rprop",
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
+    "SignSGD",
+    "Signum",
+    "Yogi",
 ]
