@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import references_adaptive
 import references_catalogue
+import references_momenta
 import references_sums
 from case import case, signed
 
@@ -170,6 +171,7 @@ CASES = [
     case(F.AdamW, adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05, eps_root=0.4, weight_decay=0.2,
          bias_correction=False, maximize=True),
     *references_adaptive.CASES,
+    *references_momenta.CASES,
     *references_sums.CASES,
     *references_catalogue.CASES,
 ]  # fmt: skip

@@ -77,6 +77,17 @@ def _power(x: Any, n: Any) -> Any:
     return implementation
 
 
+@register_jitable(**OPTIONS)
+def _third32(bits):  # type: ignore[no-untyped-def]
+    return bits // np.int32(3)
+
+
+@register_jitable(**OPTIONS)
+def _third64(bits):  # type: ignore[no-untyped-def]
+    # of the upper half: there is no vector instruction for the upper half of a product of 64-bit numbers
+    return ((bits >> np.int64(32)) * np.int64(0x55555556)) >> np.int64(32) << np.int64(32)
+
+
 @_implements("cbrt")
 def _cbrt(x: Any) -> Any:
     # An estimate from a third of the exponent's bits (5 bits right), Halley's iteration until the
@@ -92,14 +103,14 @@ def _cbrt(x: Any) -> Any:
     large, tiny = type(one)(2.0**high), type(one)(2.0**low)
     shrink, grow = type(one)(2.0**-bits), type(one)(2.0**bits)
     unshrink, ungrow = type(one)(2.0 ** (bits // 3)), type(one)(2.0 ** -(bits // 3))
-    bias, three, sample = integer(bias), integer(3), integer(0)
+    bias, sample, estimate = integer(bias), integer(0), _third32 if bits == 30 else _third64
 
     def implementation(x):  # type: ignore[no-untyped-def]
         size = math.fabs(x)
         scale = _select(size > large, shrink, _select(size < tiny, grow, one))
         back = _select(size > large, unshrink, _select(size < tiny, ungrow, one))
         a = size * scale
-        root = _reinterpret(integer(_reinterpret(a, sample) // three + bias), a)
+        root = _reinterpret(integer(estimate(_reinterpret(a, sample)) + bias), a)
         for _ in range(rounds):
             cube = root * root * root
             root = root * ((cube + two * a) / (two * cube + a))

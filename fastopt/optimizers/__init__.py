@@ -1,6 +1,8 @@
 """One file per optimizer: the only place where formulas are."""
 
+from fastopt.optimizers.acprop import ACProp
 from fastopt.optimizers.adabelief import AdaBelief
+from fastopt.optimizers.adabound import AdaBound
 from fastopt.optimizers.adadelta import Adadelta
 from fastopt.optimizers.adafactor import Adafactor
 from fastopt.optimizers.adagrad import Adagrad
@@ -8,19 +10,29 @@ from fastopt.optimizers.adam import Adam
 from fastopt.optimizers.adamax import Adamax
 from fastopt.optimizers.adamw import AdamW
 from fastopt.optimizers.adan import Adan
+from fastopt.optimizers.addsign import AddSign
 from fastopt.optimizers.ademamix import AdEMAMix
 from fastopt.optimizers.adopt import ADOPT
+from fastopt.optimizers.aggmo import AggMo
 from fastopt.optimizers.asgd import ASGD
 from fastopt.optimizers.cautious_adamw import CautiousAdamW
+from fastopt.optimizers.grams import Grams
 from fastopt.optimizers.lamb import LAMB
+from fastopt.optimizers.laprop import LaProp
 from fastopt.optimizers.lars import LARS
 from fastopt.optimizers.lion import Lion
+from fastopt.optimizers.madgrad import MADGRAD
 from fastopt.optimizers.momentum import Momentum
 from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
 from fastopt.optimizers.normalized_gd import NormalizedGD
 from fastopt.optimizers.novograd import NovoGrad
+from fastopt.optimizers.optimistic_adam import OptimisticAdam
+from fastopt.optimizers.optimistic_gd import OptimisticGD
+from fastopt.optimizers.powersign import PowerSign
 from fastopt.optimizers.prodigy import Prodigy
+from fastopt.optimizers.qhadam import QHAdam
+from fastopt.optimizers.qhm import QHM
 from fastopt.optimizers.radam import RAdam
 from fastopt.optimizers.rmsprop import RMSprop
 from fastopt.optimizers.rprop import Rprop
@@ -37,11 +49,15 @@ __all__ = [
     "ASGD",
     "LAMB",
     "LARS",
+    "MADGRAD",
     "NAG",
+    "QHM",
     "SGD",
     "SM3",
+    "ACProp",
     "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
     "Adadelta",
     "Adafactor",
     "Adagrad",
@@ -49,13 +65,21 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Adan",
+    "AddSign",
+    "AggMo",
     "CautiousAdamW",
+    "Grams",
+    "LaProp",
     "Lion",
     "Momentum",
     "NAdam",
     "NormalizedGD",
     "NovoGrad",
+    "OptimisticAdam",
+    "OptimisticGD",
+    "PowerSign",
     "Prodigy",
+    "QHAdam",
     "RAdam",
     "RMSprop",
     "Rprop",
