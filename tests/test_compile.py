@@ -64,7 +64,9 @@ OPTIONED = [
 ]
 
 
-@pytest.mark.parametrize(("cls", "options"), OPTIONED, ids=str)
+@pytest.mark.parametrize(
+    ("cls", "options"), OPTIONED, ids=lambda v: getattr(v, "__name__", None) or "-".join(sorted(v))
+)
 def test_options_keep_loops_packed_and_single(cls, options):
     opt = cls(np.ones(1, np.float32), lr=0.1, ema_decay=0.9, bounds=(-1, 1))
     test_packed_arithmetic_and_no_promotion(
