@@ -95,7 +95,7 @@ def keeps_arrays(cls: type[Optimizer], h: dict[str, Any]) -> None:
         g = np.full((5, 7), 0.5, dtype)
         g.flags.writeable = False
         opt = cls(p, **h)
-        for _ in range(2):  # the first may only look (ADOPT's)
+        for _ in range(6):  # the first few may only look
             _ahead(opt)
             opt.step(g)
         assert opt.param_groups[0]["params"][0] is p

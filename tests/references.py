@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import references_adaptive
 import references_catalogue
+import references_elements
 import references_momenta
 import references_sums
 from case import case, signed
@@ -174,6 +175,7 @@ CASES = [
     *references_momenta.CASES,
     *references_sums.CASES,
     *references_catalogue.CASES,
+    *references_elements.CASES,
 ]  # fmt: skip
 
 CLASSES = [getattr(fastopt, name) for name in fastopt.optimizers.__all__]

@@ -23,6 +23,7 @@ class Peer:
     name: str
     theirs: dict
     slots: dict = field(default_factory=dict)
+    at: int = 0  # where in optax's chain they are
     exact: bool = False
 
     def __str__(self):
@@ -36,6 +37,7 @@ BETAS3 = {"betas": (0.95, 0.83, 0.97), "eps": 0.05}
 B3 = {"b1": 0.95, "b2": 0.83, "b3": 0.97, "eps": 0.05}
 WITHOUT_SCHEDULE = {"decoupled_weight_decay": True, "momentum_decay": 1e6}
 ADAN = {"exp_avg": "m", "exp_avg_diff": "v", "exp_avg_sq": "n", "previous_grad": "g"}
+COIN = {n: n for n in fastopt.COCOB.slots}
 MIX = {"exp_avg_fast": "m1", "exp_avg_slow": "m2", "exp_avg_sq": "nu"}
 PEERS = [
     Peer(F.SignSGD, {}, "sign_sgd", {}, exact=True),
@@ -59,6 +61,9 @@ PEERS = [
     Peer(F.AdEMAMix, {}, "contrib.ademamix", {}, MIX),
     Peer(F.AdEMAMix, {**BETAS3, "alpha": 3.0, "eps_root": 0.4, "weight_decay": 0.2}, "contrib.ademamix",
          {**B3, "alpha": 3.0, "eps_root": 0.4, "weight_decay": 0.2}, MIX),
+    Peer(F.COCOB, {}, "contrib.cocob", {}, COIN, at=2),
+    Peer(F.COCOB, {"alpha": 7.0, "eps": 2.5, "weight_decay": 0.2}, "contrib.cocob",
+         {"alpha": 7.0, "eps": 2.5, "weight_decay": 0.2}, COIN, at=2),
 ]  # fmt: skip
 
 
@@ -97,11 +102,11 @@ def compare(peer, dtype, steps, jax):
         largest = max(largest, np.abs(theirs).max())
         largest_step = max(largest_step, np.abs(updates).max())
         for name, slot in peer.slots.items():
-            sizes[name] = max(sizes[name], np.abs(getattr(state[0], slot)).max())
+            sizes[name] = max(sizes[name], np.abs(getattr(state[peer.at], slot)).max())
     assert theirs.dtype == dtype
     slots = {n for n, v in opt.state[0].items() if isinstance(v, np.ndarray)}
     assert slots == set(peer.slots)
-    kept = {n: (opt.state[0][n], getattr(state[0], slot)) for n, slot in peer.slots.items()}
+    kept = {n: (opt.state[0][n], getattr(state[peer.at], slot)) for n, slot in peer.slots.items()}
     if peer.exact:
         np.testing.assert_array_equal(p, theirs)
         for mine, slot in kept.values():

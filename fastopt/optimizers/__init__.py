@@ -16,12 +16,14 @@ from fastopt.optimizers.adopt import ADOPT
 from fastopt.optimizers.aggmo import AggMo
 from fastopt.optimizers.asgd import ASGD
 from fastopt.optimizers.cautious_adamw import CautiousAdamW
+from fastopt.optimizers.cocob import COCOB
 from fastopt.optimizers.grams import Grams
 from fastopt.optimizers.lamb import LAMB
 from fastopt.optimizers.laprop import LaProp
 from fastopt.optimizers.lars import LARS
 from fastopt.optimizers.lion import Lion
 from fastopt.optimizers.madgrad import MADGRAD
+from fastopt.optimizers.mars_adamw import MARSAdamW
 from fastopt.optimizers.momentum import Momentum
 from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
@@ -37,16 +39,19 @@ from fastopt.optimizers.radam import RAdam
 from fastopt.optimizers.rmsprop import RMSprop
 from fastopt.optimizers.rprop import Rprop
 from fastopt.optimizers.schedule_free_adamw import ScheduleFreeAdamW
+from fastopt.optimizers.schedule_free_radam import ScheduleFreeRAdam
 from fastopt.optimizers.schedule_free_sgd import ScheduleFreeSGD
 from fastopt.optimizers.sgd import SGD
 from fastopt.optimizers.sign_sgd import SignSGD
 from fastopt.optimizers.signum import Signum
 from fastopt.optimizers.sm3 import SM3
+from fastopt.optimizers.supersab import SuperSAB
 from fastopt.optimizers.yogi import Yogi
 
 __all__ = [
     "ADOPT",
     "ASGD",
+    "COCOB",
     "LAMB",
     "LARS",
     "MADGRAD",
@@ -71,6 +76,7 @@ __all__ = [
     "Grams",
     "LaProp",
     "Lion",
+    "MARSAdamW",
     "Momentum",
     "NAdam",
     "NormalizedGD",
@@ -84,8 +90,10 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "ScheduleFreeAdamW",
+    "ScheduleFreeRAdam",
     "ScheduleFreeSGD",
     "SignSGD",
     "Signum",
+    "SuperSAB",
     "Yogi",
 ]
