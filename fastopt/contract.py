@@ -264,7 +264,11 @@ def _steps(opt: Optimizer, arrays: list[np.ndarray], count: int, seed: int = 3) 
             grads.append(total[start : start + a.size].reshape(a.shape).astype(a.dtype))
             start += a.size
         _ahead(opt)
-        opt.step(grads[0] if opt._forest.structures[0].single else grads)
+        single = opt._forest.structures[0].single
+        opt.step(grads[0] if single else grads)
+        for name in opt.folds:
+            others = [g * np.abs(g) for g in grads]
+            opt._fold(name, others[0] if single else others, name)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -153,6 +153,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
         advance=optimizer.advance,
         running=tuple(optimizer.running),
         moves=tuple((name, _plain(move)) for name, move in optimizer.moves.items()),
+        folds=tuple((name, _plain(fold)) for name, fold in optimizer.folds.items()),
         measures=tuple(optimizer.measures),
         lines=tuple(
             (slot.combine, slot.seen) if slot.combine is not None else None

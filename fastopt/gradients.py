@@ -81,7 +81,7 @@ def occupied(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def accept(gradient: Any, parameter: np.ndarray, name: str, busy: np.ndarray) -> np.ndarray:
-    """The gradient as an array in its parameter's memory order: itself, or a copy.
+    """The gradient, which `name` names, as an array in its parameter's memory order: itself, or a copy.
 
     Raises
     ------
@@ -94,15 +94,15 @@ def accept(gradient: Any, parameter: np.ndarray, name: str, busy: np.ndarray) ->
     if isinstance(gradient, np.generic):
         gradient = np.asarray(gradient)
     if not isinstance(gradient, np.ndarray) or isinstance(gradient, np.ma.MaskedArray):
-        raise TypeError(f"gradient of {name} is {_describe(gradient)}; expected {expected}")
+        raise TypeError(f"{name} is {_describe(gradient)}; expected {expected}")
     if gradient.dtype != parameter.dtype:
-        raise TypeError(f"gradient of {name} has dtype {gradient.dtype}; expected {expected}")
+        raise TypeError(f"{name} has dtype {gradient.dtype}; expected {expected}")
     if gradient.shape != parameter.shape:
-        raise ValueError(f"gradient of {name} has shape {gradient.shape}; expected {expected}")
+        raise ValueError(f"{name} has shape {gradient.shape}; expected {expected}")
     low, high = np.lib.array_utils.byte_bounds(gradient)
     if gradient.size and np.any((busy[:, 0] < high) & (low < busy[:, 1])):
         raise ValueError(
-            f"gradient of {name} overlaps the memory of a parameter or of the optimizer's state; "
+            f"{name} overlaps the memory of a parameter or of the optimizer's state; "
             "give it memory of its own"
         )
     order = "C" if parameter.flags.c_contiguous else "F"

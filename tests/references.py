@@ -13,7 +13,7 @@ import references_catalogue
 import references_elements
 import references_momenta
 import references_sums
-from case import case, signed
+from case import case, curvature, signed
 
 import fastopt
 
@@ -191,7 +191,11 @@ def make(cls, params, **hyperparameters):
 
 
 def step(opt, grads):
-    """A step; with the look-ahead that NAG asks for."""
+    """A step; with the look-ahead that NAG asks for, and with curvatures where they are taken in."""
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
-    return opt.step(grads)
+    info = opt.step(grads)
+    curvatures = [None if g is None else curvature(g) for g in opt._forest.leaves(grads)]
+    for name in opt.folds:
+        opt._fold(name, opt._forest.build(curvatures), name)
+    return info

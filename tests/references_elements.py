@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from case import case, signed
+from case import case, curvature, signed
 
 import fastopt
 
@@ -39,10 +39,46 @@ def supersab(p, g, s, t, *, lr=1e-2, momentum=0.9, etas=(0.5, 1.05), max_lr=None
     return p
 
 
+def ftrl(
+    p, g, s, t, *, lr=1e-3, lr_power=-0.5, initial_accumulator_value=0.1, l1=0.0, l2=0.0, l2_shrinkage=0.0,
+    beta=0.0, maximize=False,
+):  # fmt: skip
+    g = signed(g, maximize)
+    n = s.setdefault("accumulator", np.full_like(p, initial_accumulator_value))
+    z = s.setdefault("linear", np.zeros_like(p))
+    before, power = n.copy(), p.dtype.type(-lr_power)
+    n += g**2
+    z += g + 2 * l2_shrinkage * p - (n**power - before**power) / lr * p
+    quadratic = n**power / lr + 2 * (l2 + beta / (2 * lr))
+    return (np.clip(z, -l1, l1) - z) / quadratic
+
+
+def sophia(
+    p, g, s, t, *, lr, betas=(0.965, 0.99), eps=1e-8, weight_decay=1e-4, gamma=0.01, clip_threshold=1.0,
+    bias_correction=True, maximize=False,
+):  # fmt: skip
+    """With `curvature` of the gradient taken in after every step."""
+    curved, g = signed(curvature(g), maximize), signed(g, maximize)
+    m = s.setdefault("exp_avg", np.zeros_like(p))
+    h = s.setdefault("hessian", np.zeros_like(p))
+    m[...] = betas[0] * m + (1 - betas[0]) * g
+    m_hat = m / (1 - betas[0] ** t) if bias_correction else m
+    u = np.clip(m_hat / np.maximum(gamma * h, eps), -clip_threshold, clip_threshold)
+    h[...] = betas[1] * h + (1 - betas[1]) * curved
+    return p - lr * (u + weight_decay * p)
+
+
 F = fastopt
 CASES = [
     case(F.COCOB, cocob, lr=0.3, alpha=7.0, eps=2.5, weight_decay=0.02),
     case(F.COCOB, cocob, lr=0.3, alpha=3.0, eps=0.5, weight_decay=0.2, maximize=True),
     case(F.SuperSAB, supersab, lr=0.013, momentum=0.87, etas=(0.6, 1.1), max_lr=0.05),
     case(F.SuperSAB, supersab, lr=0.17, momentum=0.37, etas=(0.3, 1.02), max_lr=0.2, maximize=True),
+    case(F.FTRL, ftrl, lr=0.13, initial_accumulator_value=0.3, l1=0.7, l2=0.4, l2_shrinkage=0.02, beta=0.6),
+    case(F.FTRL, ftrl, lr=0.13, lr_power=-0.6, initial_accumulator_value=0.3, l1=0.7, l2=0.4,
+         l2_shrinkage=0.02, beta=0.6, maximize=True),
+    case(F.Sophia, sophia, lr=0.013, betas=(0.87, 0.97), eps=0.2, weight_decay=0.02, gamma=0.3,
+         clip_threshold=1.5),
+    case(F.Sophia, sophia, lr=0.013, betas=(0.87, 0.97), eps=0.9, weight_decay=0.2, gamma=0.5,
+         clip_threshold=0.8, bias_correction=False, maximize=True),
 ]  # fmt: skip

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from case import curvature
 
 import fastopt
-from fastopt.drivers import coefficients, cpu, lines, sums
+from fastopt.drivers import coefficients, cpu, lines, steps, sums
 
 
 def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
@@ -37,6 +38,22 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
             lines.commit(table.variant)(table.grids, table.tensors, table.addresses, w.gradients)
     if isinstance(opt, fastopt.NAG):
         opt._ahead = False
+    for name in opt.folds:
+        _fold(opt, name, [curvature(g) for g in leaves], pieces, change)
+
+
+def _fold(opt, name, leaves, pieces, change):
+    w = opt._workspace
+    w.gradients[:] = [a.ctypes.data for a in leaves]
+    for table in w.tables:
+        v, room = table.variant, table.scratch(1)[0]
+        coefficients.anticipate(v)(
+            w.header, table.tensors, w.gradients, w.gains, table.coefficients
+        )
+        change(table.coefficients)
+        place = (table.tiles, table.tensors, table.addresses, w.gradients, table.coefficients)
+        for first, last in uneven_ranges(len(table.tiles), pieces):
+            steps.update(v, name)(first, last, *place, room, room, table.blocks, w.outs)
 
 
 def _measure(opt, pieces):

@@ -31,6 +31,9 @@ import fastopt
 # of a step must not depend on which elements share a vector.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
+# What is called for every element stays SIMD only where it is called: long ones too are part of the loop.
+INLINED: dict[str, Any] = {**OPTIONS, "forceinline": True}
+
 Compiled = Any  # a Numba dispatcher
 
 # Numba loads its typing registries (0.2 s) when it first compiles or loads anything: part of the
@@ -39,9 +42,9 @@ cpu_target.target_context.refresh()
 
 
 @cache
-def compiled(function: Callable[..., Any]) -> Compiled:
+def compiled(function: Callable[..., Any], inlined: bool = False) -> Compiled:
     """A part of a kernel: compiled, and stored on disk, with the kernel that calls it."""
-    return numba.njit(**OPTIONS)(_named(function))
+    return numba.njit(**(INLINED if inlined else OPTIONS))(_named(function))
 
 
 def _named(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,7 +87,8 @@ def kernel(
 def rule_function(function: Callable[..., Any], header: np.dtype[Any] | None = None) -> Compiled:
     """Compile one of a rule's functions together with the plain functions that it calls.
 
-    One that reads header rows is compiled for one layout of them: Numba would take a longer row for a shorter.
+    One that reads header rows is compiled for one layout of them: Numba would take a longer row for a shorter. Others
+    are called for every element.
     """
     callees = {n: v for n, v in _references(function) if isinstance(v, types.FunctionType)}
     own = {n: rule_function(f, header) for n, f in callees.items() if not _is_scalar(f)}
@@ -100,7 +104,7 @@ def rule_function(function: Callable[..., Any], header: np.dtype[Any] | None = N
         function.__defaults__,
         closure,
     )
-    return compiled(linked)
+    return compiled(linked, inlined=header is None)
 
 
 def _is_scalar(function: types.FunctionType) -> bool:

@@ -17,6 +17,7 @@ from fastopt.optimizers.aggmo import AggMo
 from fastopt.optimizers.asgd import ASGD
 from fastopt.optimizers.cautious_adamw import CautiousAdamW
 from fastopt.optimizers.cocob import COCOB
+from fastopt.optimizers.ftrl import FTRL
 from fastopt.optimizers.grams import Grams
 from fastopt.optimizers.lamb import LAMB
 from fastopt.optimizers.laprop import LaProp
@@ -45,6 +46,7 @@ from fastopt.optimizers.sgd import SGD
 from fastopt.optimizers.sign_sgd import SignSGD
 from fastopt.optimizers.signum import Signum
 from fastopt.optimizers.sm3 import SM3
+from fastopt.optimizers.sophia import Sophia
 from fastopt.optimizers.supersab import SuperSAB
 from fastopt.optimizers.yogi import Yogi
 
@@ -52,6 +54,7 @@ __all__ = [
     "ADOPT",
     "ASGD",
     "COCOB",
+    "FTRL",
     "LAMB",
     "LARS",
     "MADGRAD",
@@ -94,6 +97,7 @@ __all__ = [
     "ScheduleFreeSGD",
     "SignSGD",
     "Signum",
+    "Sophia",
     "SuperSAB",
     "Yogi",
 ]
