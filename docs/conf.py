@@ -99,8 +99,10 @@ def slots(cls: type[fastopt.Optimizer]) -> str:
     """Slot names, with the hyperparameter that a slot depends on."""
     texts = []
     for name, slot in cls.slots.items():
+        if slot.shape == "switch":
+            continue
         notes = [] if slot.shape == "element" else [slot.shape]
-        notes += [f"with `{slot.when}`"] if slot.when else []
+        notes += [f"with `{slot.when}`"] if isinstance(slot.when, str) else []
         texts.append(f"`{name}`" + (f" ({', '.join(notes)})" if notes else ""))
     return ", ".join(texts) or "none"
 
@@ -108,7 +110,8 @@ def slots(cls: type[fastopt.Optimizer]) -> str:
 def bytes_moved(cls: type[fastopt.Optimizer]) -> str:
     """Of a float32 matrix: the gradient is read, parts are read and written, sums read some again."""
     parameters = inspect.signature(cls).parameters
-    absent = {s.when: type(parameters[s.when].default)(0) for s in cls.slots.values() if s.when}
+    optional = {s.when for s in cls.slots.values() if isinstance(s.when, str) and s.stored}
+    absent = {name: type(parameters[name].default)(0) for name in optional}
     required = {n: 0.1 for n, p in parameters.items() if p.default is p.empty and n != "params"}
     opt = cls(np.ones((1, 1), np.float32), **{**required, **absent})
     always = opt._workspace.variant(0).bytes_per_element()

@@ -65,7 +65,7 @@ class Slot:
             function = getattr(self, name)
             if isinstance(function, staticmethod):
                 object.__setattr__(self, name, function.__func__)
-        if self.shape in VIRTUAL and self.initial is not None:
+        if not self.stored and self.initial is not None:
             raise ValueError(
                 f"Slot: initial is {self.initial!r} with shape {self.shape!r}; expected None: it keeps nothing"
             )
@@ -79,6 +79,11 @@ class Slot:
     def of_lines(self) -> bool:
         """Whether it has a number for each row or column."""
         return self.shape in ("row", "column")
+
+    @property
+    def stored(self) -> bool:
+        """Whether it takes memory."""
+        return self.shape not in VIRTUAL
 
     def present(self, hyperparameters: Mapping[str, Any]) -> bool:
         """Whether a group with these hyperparameters keeps the slot."""

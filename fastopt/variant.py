@@ -194,6 +194,16 @@ class Variant:
         return 1 + len(self.parts)
 
     @property
+    def draws(self) -> bool:
+        """Whether the rule sees noise."""
+        return NORMAL in self.over
+
+    @property
+    def keys(self) -> int:
+        """The column of coefficients where the key of the noise begins."""
+        return LEADING + self.rule.count_coefficients()
+
+    @property
     def scratch(self) -> bool:
         """Whether any tile must be unpacked into scratch memory."""
         return self.gradient.scratch or any(part.storage.scratch for part in self.parts)

@@ -190,12 +190,22 @@ def make(cls, params, **hyperparameters):
     return cls(params, **{**cases_of(cls)[0].hyperparameters, **hyperparameters})
 
 
+def is_noisy(cls):
+    """Whether what it does to a tensor depends on the tensor's position."""
+    return any(slot.shape == "normal" for slot in cls.slots.values())
+
+
 def step(opt, grads):
     """A step; with the look-ahead that NAG asks for, and with curvatures where they are taken in."""
+    info = plain_step(opt, grads)
+    for name in opt.folds:
+        leaves = [None if g is None else curvature(g) for g in opt._forest.leaves(grads)]
+        opt._fold(name, opt._forest.build(leaves), name)
+    return info
+
+
+def plain_step(opt, grads):
+    """With the look-ahead alone."""
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
-    info = opt.step(grads)
-    curvatures = [None if g is None else curvature(g) for g in opt._forest.leaves(grads)]
-    for name in opt.folds:
-        opt._fold(name, opt._forest.build(curvatures), name)
-    return info
+    return opt.step(grads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import drawn
 import numpy as np
 from case import case, curvature, signed
 
@@ -68,6 +69,18 @@ def sophia(
     return p - lr * (u + weight_decay * p)
 
 
+def noisy_sgd(
+    p, g, s, t, *, lr=1e-3, momentum=0.0, weight_decay=0.0, eta=0.01, gamma=0.55, seed=0, maximize=False
+):  # fmt: skip
+    """Of the first tensor."""
+    noise = drawn.normal(seed, t, 0, p.size).astype(p.dtype).reshape(p.shape)
+    g = signed(g, maximize) + weight_decay * p + (eta / t**gamma) ** 0.5 * noise
+    if momentum:
+        m = s.setdefault("momentum_buffer", np.zeros_like(p))
+        g = m[...] = momentum * m + g
+    return p - lr * g
+
+
 F = fastopt
 CASES = [
     case(F.COCOB, cocob, lr=0.3, alpha=7.0, eps=2.5, weight_decay=0.02),
@@ -81,4 +94,8 @@ CASES = [
          clip_threshold=1.5),
     case(F.Sophia, sophia, lr=0.013, betas=(0.87, 0.97), eps=0.9, weight_decay=0.2, gamma=0.5,
          clip_threshold=0.8, bias_correction=False, maximize=True),
+    case(F.NoisySGD, noisy_sgd, lr=0.013, weight_decay=0.02, eta=1.7, gamma=0.3, seed=7),
+    case(F.NoisySGD, noisy_sgd, lr=0.013, momentum=0.87, weight_decay=0.02, eta=1.7, gamma=0.3, seed=-2.5,
+         maximize=True),
+    case(F.NoisySGD, noisy_sgd, lr=0.013, eta=0.0),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import weakref
 
 import numpy as np
 import pytest
-from references import CASES, CLASSES, cases_of, make, step
+from references import CASES, CLASSES, cases_of, is_noisy, make, step
 
 import fastopt
 
@@ -537,7 +537,9 @@ def test_parameters_are_held_while_the_optimizer_lives():
     np.testing.assert_array_equal(held(), np.full(100, 0.5))
 
 
-@pytest.mark.parametrize("cls", [c for c in CLASSES if not c.shared], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "cls", [c for c in CLASSES if not (c.shared or is_noisy(c))], ids=lambda c: c.__name__
+)
 def test_none_leaves_step_counts_and_slots(cls):
     p, q, one = np.ones(3), np.ones(4), np.ones(4)
     opt, alone = make(cls, [p, q]), make(cls, [one])

@@ -64,6 +64,7 @@ PEERS = [
     Peer(F.AdEMAMix, {}, "contrib.ademamix", {}, MIX),
     Peer(F.AdEMAMix, {**BETAS3, "alpha": 3.0, "eps_root": 0.4, "weight_decay": 0.2}, "contrib.ademamix",
          {**B3, "alpha": 3.0, "eps_root": 0.4, "weight_decay": 0.2}, MIX),
+    Peer(F.NoisySGD, {"eta": 0.0}, "noisy_sgd", {"eta": 0.0, "key": 0}),
     Peer(F.Sophia, {}, "contrib.sophia", {}, HESSIAN),
     Peer(F.Sophia, {"betas": (0.87, 0.97), "eps": 0.2, "weight_decay": 0.02, "gamma": 0.3, "clip_threshold": 1.5},
          "contrib.sophia", {"b1": 0.87, "b2": 0.97, "eps": 0.2, "weight_decay": 0.02, "gamma": 0.3,

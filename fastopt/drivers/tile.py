@@ -29,7 +29,10 @@ from typing import Any, NamedTuple
 
 import numba
 
-from fastopt.drivers import scalars  # noqa: F401  (rules compile only with its overloads)
+from fastopt.drivers import (
+    noise,
+    scalars,  # noqa: F401  (rules compile only with its overloads)
+)
 from fastopt.drivers.compile import Compiled, compiled, rule_function
 from fastopt.drivers.generate import generated, tuple_of
 from fastopt.drivers.machine import pointer, prefetch
@@ -47,6 +50,7 @@ from fastopt.variant import (
     LOW,
     MEMORY_ROW,
     MONITOR,
+    NORMAL,
     PROPOSE,
     SECOND,
     SEEN,
@@ -105,6 +109,8 @@ def names(variant: Variant, body: Body) -> dict[str, Any]:
         "prefetch": prefetch,
         "clamp": clamp,
         "maximum": maximum,
+        "block_key": noise.block_key,
+        "normal": noise.normal,
         "carray": numba.carray,
         "pointer": pointer,
         "element": numba.from_dtype(variant.dtype),
@@ -196,9 +202,13 @@ def arguments(variant: Variant, gradient: bool = True) -> str:
     slots = []
     for i in range(len(variant.slots)):
         part, over = present.get(f"s{i}"), variant.over[i]
-        virtual = {SWITCH: "one"}.get(over, "zero")
+        virtual = _COMPUTED.get(over, "zero")
         slots.append(virtual if part is None else f"s{i}" if over == MEMORY_ROW else f"s{i}[i]")
     return ", ".join([tuple_of(own), "p[i]", *(["x"] if gradient else []), tuple_of(slots)])
+
+
+# What the rule reads for slots without memory.
+_COMPUTED = {SWITCH: "one", NORMAL: "element(normal(key0, key1, i))"}
 
 
 def source(variant: Variant, body: Body) -> list[str]:
@@ -275,6 +285,8 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
 
 def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
     """The arrays of a block, or their one number for its row; `shown` of the columns of a slot of lines."""
+    if variant.draws:
+        yield f"key0, key1 = block_key(c, {variant.keys}, start)"
     for name, _, where, row in _arrays(variant, body):
         yield f"{name} = open_{name}(start, m, scratch[{row}], {', '.join(where)})"
     size = variant.dtype.itemsize

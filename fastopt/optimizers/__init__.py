@@ -28,6 +28,7 @@ from fastopt.optimizers.mars_adamw import MARSAdamW
 from fastopt.optimizers.momentum import Momentum
 from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
+from fastopt.optimizers.noisy_sgd import NoisySGD
 from fastopt.optimizers.normalized_gd import NormalizedGD
 from fastopt.optimizers.novograd import NovoGrad
 from fastopt.optimizers.optimistic_adam import OptimisticAdam
@@ -82,6 +83,7 @@ __all__ = [
     "MARSAdamW",
     "Momentum",
     "NAdam",
+    "NoisySGD",
     "NormalizedGD",
     "NovoGrad",
     "OptimisticAdam",
