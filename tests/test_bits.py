@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from packed_storage import packed
 from references import CASES, step
-from stages import staged_step
+from stages import entry, staged_step
 
 SIZES = (1, 100, 5000, 0, 33, 70_000)
 
@@ -55,8 +55,10 @@ def test_same_bits(case, dtype):
 
 
 def test_shares_are_equal():
-    from fastopt.drivers.steps import first_row
+    from fastopt.drivers import steps
     from fastopt.table import LENGTH, _tiles
+
+    first_row = entry(steps.first_row)
 
     tiles = _tiles(np.array([100_000, *[10] * 500, 7, 0, 90_000]), 4096)
     for shares in (1, 2, 3, 8):
