@@ -85,6 +85,14 @@ def kernel(
     return dispatcher
 
 
+def assembly(kernel: Compiled) -> str:
+    """The machine code of a kernel that was compiled, or loaded from the cache, for one signature."""
+    (result,) = kernel.overloads.values()
+    library = result.library
+    # the cache keeps the optimised module beside the code that was made of it
+    return str(library.codegen._tm.emit_assembly(library._get_module_for_linking()))
+
+
 # ---- rules --------------------------------------------------------------------------------------
 
 
