@@ -18,8 +18,8 @@ def entry(part):
     return numba.njit(**OPTIONS)(part.py_func)
 
 
-def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
-    """Like opt.step for contiguous gradients; `change` may alter the coefficients in between."""
+def staged_step(opt, leaves, *, pieces=1):
+    """Like opt.step for contiguous gradients."""
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
     w = opt._workspace
@@ -29,7 +29,6 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
         cpu.advance(table.variant)(
             w.header, table.tensors, w.gradients, w.gains, table.coefficients
         )
-        change(table.coefficients)
         rest = (
             table.tiles,
             table.tensors,
