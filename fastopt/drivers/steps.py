@@ -18,11 +18,11 @@ from numba.core.errors import TypingError
 from numba.extending import overload
 
 from fastopt import gradients as struct
-from fastopt.drivers import tile
+from fastopt.drivers import rows, tile
 from fastopt.drivers.compile import Compiled, compiled
 from fastopt.drivers.machine import flush_denormals, read_int32, read_int64, restore_denormals
 from fastopt.drivers.sums import add
-from fastopt.table import BEFORE, LENGTH, OFFSET, TENSOR
+from fastopt.table import BEFORE, LENGTH, OFFSET, SHIFT, TENSOR
 from fastopt.variant import BLOCK, MONITOR, PROPOSE, Variant
 
 
@@ -94,6 +94,7 @@ def update(variant: Variant, move: str | None = None) -> Compiled:
     body = tile.update(variant) if move is None else tile.move(variant, move)
     loop, proposed = tile.loop(variant, body), PROPOSE in variant.options
     block = max(BLOCK, variant.block)
+    begin = rows.begin(variant, body)
 
     def update(  # type: ignore[no-untyped-def]
         first, last, tiles, tensors, addresses, gradients, coefficients, scratch, sums, blocks, outs
@@ -105,6 +106,8 @@ def update(variant: Variant, move: str | None = None) -> Compiled:
             gradient = gradients[k]
             if gradient != 0:
                 offset, n = tiles[row, OFFSET], tiles[row, LENGTH]
+                gradient += tiles[row, SHIFT]
+                begin(row, last, tiles, tensors, addresses, gradients, coefficients, scratch, sums)
                 out = outs[k] if proposed else gradient
                 if monitored:
                     sums[:monitored, :block] = 0

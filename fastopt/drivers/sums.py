@@ -17,7 +17,7 @@ from fastopt.drivers.compile import Compiled, compiled
 from fastopt.drivers.machine import flush_denormals, pointer, restore_denormals
 from fastopt.scalar import maximum
 from fastopt.storage import Storage
-from fastopt.table import LENGTH, OFFSET, TENSOR
+from fastopt.table import LENGTH, OFFSET, SHIFT, TENSOR
 from fastopt.variant import BLOCK, Variant
 
 
@@ -62,7 +62,8 @@ def measure(variant: Variant, stage: int) -> Compiled:
             if gradient != 0:
                 sums[:count, :block] = 0
                 offset, n = tiles[row, OFFSET], tiles[row, LENGTH]
-                loop(coefficients[j], addresses[j], offset, n, gradient, gradient, scratch, sums)
+                g = gradient + tiles[row, SHIFT]
+                loop(coefficients[j], addresses[j], offset, n, g, g, scratch, sums)
                 for i in range(count):
                     blocks[row, i] = reduce(sums[i, :block])
         restore_denormals(before)
@@ -117,7 +118,8 @@ def _of_gradients(gradient: Storage, largest_of: bool) -> Compiled:
             address, scale = gradients[k], element(factors[k])
             if address != 0:
                 accumulators[:] = 0
-                n, start = tiles[row, LENGTH], address + tiles[row, OFFSET] * size
+                n = tiles[row, LENGTH]
+                start = address + tiles[row, SHIFT] + tiles[row, OFFSET] * size
                 for offset in range(0, n, block):
                     m = min(block, n - offset)
                     g = numba.carray(pointer(start + offset * size, element), m)

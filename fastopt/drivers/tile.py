@@ -48,6 +48,7 @@ from fastopt.variant import (
     MEMORY_ROW,
     MONITOR,
     PROPOSE,
+    ROWS,
     SECOND,
     SEEN,
     TWO_FACTORS,
@@ -167,7 +168,7 @@ def move(variant: Variant, name: str) -> Body:
 def measure(variant: Variant, stage: int) -> Body:
     """One of the rule's measures: added to, or the largest kept in, a row of sums per number."""
     chosen = variant.rule.measures[stage]
-    count = len(chosen.results)
+    count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
     numbers = [f"v{k}" for k in range(count)]
     lines = [*gradient_lines(variant), f"{tuple_of(numbers)} = measure({arguments(variant)})"]
     for k in range(count):
@@ -247,7 +248,7 @@ def _mentioned(lines: list[str]) -> set[int]:
     return {i for i in range(LEADING) if re.search(rf"\bc{i}\b", text)}
 
 
-def _arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[str], int]]:
+def arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[str], int]]:
     """Name, storage, addresses and row of scratch of every array with a number per element."""
     for i, part in enumerate(p for p in variant.parts if p.over == ELEMENT):
         where = [f"a[{part.column + k}]" for k in range(part.columns)]
@@ -259,8 +260,10 @@ def _arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[s
 
 
 def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
-    """Ask for the memory of a later block."""
-    for name, storage, where, _ in _arrays(variant, body):
+    """Ask for the memory of a later block; where rows lie anywhere, the driver does."""
+    if ROWS in variant.options:
+        return
+    for name, storage, where, _ in arrays(variant, body):
         if name in body.touched:
             for column, address in zip(storage.columns, where, strict=True):
                 size, per = column.dtype.itemsize, column.per
@@ -270,7 +273,7 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
 
 def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
     """The arrays of a block, or their one number for its row; `shown` of the columns of a slot of lines."""
-    for name, _, where, row in _arrays(variant, body):
+    for name, _, where, row in arrays(variant, body):
         yield f"{name} = open_{name}(start, m, scratch[{row}], {', '.join(where)})"
     size = variant.dtype.itemsize
     for part in variant.parts:
@@ -284,6 +287,6 @@ def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
 
 
 def _closed(variant: Variant, body: Body) -> Iterator[str]:
-    for name, storage, where, _ in _arrays(variant, body):
+    for name, storage, where, _ in arrays(variant, body):
         if name in body.closed and storage.close is not None:
             yield f"close_{name}(start, m, {name}, {', '.join(where)})"
