@@ -16,11 +16,11 @@ from numba import prange
 from fastopt.drivers import sums, tile
 from fastopt.drivers.compile import Compiled, compiled, digest, kernel, rule_function
 from fastopt.drivers.generate import generated, tuple_of
-from fastopt.drivers.machine import pointer, prefetch
+from fastopt.drivers.machine import flush_denormals, pointer, restore_denormals
 from fastopt.storage import Storage
 from fastopt.strips import STRIP_COLUMNS
 from fastopt.table import BEFORE, LENGTH, OFFSET, SHIFT, TENSOR
-from fastopt.variant import BEFORE_STEP, BLOCK, ELEMENT, LEADING, RENEWED, ROWS, Variant
+from fastopt.variant import BEFORE_STEP, BLOCK, ELEMENT, LEADING, RENEWED, Variant
 
 # Tiles ahead that memory is asked for: rows lie anywhere, so that no processor can guess the next.
 AHEAD = 8
@@ -117,48 +117,69 @@ def add_up(gradient: Storage) -> Compiled:
 # ---- loops over them -----------------------------------------------------------------------------
 
 
-def begin(variant: Variant, body: tile.Body) -> Compiled:
-    """What comes before the loop over a tile: nothing, unless rows are touched."""
-    if ROWS not in variant.options:
-        return _nothing
-    ahead, fetch, renew = AHEAD, _fetch(variant, body), _renew(variant)
+def update(variant: Variant, body: tile.Body) -> Compiled:
+    """Apply the rule to the rows first to last of a table whose tiles lie anywhere: see `steps.update`."""
+    walk = _walk(variant, body)
 
-    def begin(  # type: ignore[no-untyped-def]
-        row, last, tiles, tensors, addresses, gradients, coefficients, scratch, sums
+    def update(  # type: ignore[no-untyped-def]
+        first, last, tiles, tensors, addresses, gradients, coefficients, scratch, sums, blocks, outs
     ):
-        later = min(row + ahead, last - 1)
-        j, offset, n = tiles[later, TENSOR], tiles[later, OFFSET], tiles[later, LENGTH]
-        fetch(addresses[j], offset, n, gradients[tensors[j]] + tiles[later, SHIFT])
-        j, offset, n = tiles[row, TENSOR], tiles[row, OFFSET], tiles[row, LENGTH]
-        gradient = gradients[tensors[j]] + tiles[row, SHIFT]
-        renew(coefficients[j], addresses[j], offset, n, gradient, scratch, sums)
+        before = flush_denormals()
+        while first < last:
+            j = tiles[first, TENSOR]
+            c, a, base = coefficients[j], addresses[j], gradients[tensors[j]]
+            first = walk(c, a, first, last, tiles, base, scratch, sums, blocks)
+        restore_denormals(before)
 
-    return compiled(begin)
-
-
-@compiled
-def _nothing(
-    row: Any, last: Any, tiles: Any, tensors: Any, addresses: Any, gradients: Any, coefficients: Any,
-    scratch: Any, sums: Any,
-) -> None:  # fmt: skip
-    pass
+    return compiled(update)
 
 
-def _fetch(variant: Variant, body: tile.Body) -> Compiled:
-    """``fetch(a, offset, n, gradient)``: ask for the memory of a tile that comes later."""
-    lines = ["def fetch(a, offset, n, gradient):"]
+def _walk(variant: Variant, body: tile.Body) -> Compiled:
+    """The loop over the tiles from `first` that are of one tensor; where it ended.
+
+    What is the same for all of them is loaded once: a row may be shorter than the way to it.
+    """
+    monitored = body.sums
+    row = [
+        *_fetched(variant, body),
+        f"offset, n, gradient = tiles[t, {OFFSET}], tiles[t, {LENGTH}], base + tiles[t, {SHIFT}]",
+        *(["sums[:] = 0"] if monitored else []),
+        *(["renew(c, places, offset, n, gradient, scratch, sums)"] if variant.has_lines else []),
+        *tile.blocks(variant, body),
+        *(f"blocks[t, {i}] = add(sums[{i}])" for i in range(monitored)),
+    ]
+    lines = [
+        "def walk(c, places, first, last, tiles, base, scratch, sums, blocks):",
+        f"    a = {tuple_of([f'places[{i}]' for i in range(variant.columns)])}",
+        *(f"    {line}" for line in tile.loaded(variant, body)),
+        f"    tensor = tiles[first, {TENSOR}]",
+        "    for t in range(first, last):",
+        f"        if tiles[t, {TENSOR}] != tensor:",
+        "            return t",
+        *(f"        {line}" for line in row),
+        "    return last",
+    ]
+    names = tile.names(variant, body) | {"renew": _renew(variant), "add": sums.add}
+    return compiled(generated("walk", lines, names))
+
+
+def _fetched(variant: Variant, body: tile.Body) -> list[str]:
+    """Ask for the memory of a tile that comes later."""
+    lines = [
+        f"later = min(t + {AHEAD}, last - 1)",
+        f"place, length = tiles[later, {OFFSET}], tiles[later, {LENGTH}]",
+        f"gradient = base + tiles[later, {SHIFT}]",
+    ]
     for name, storage, where, _ in tile.arrays(variant, body):
         if name in body.touched:
             for column, address in zip(storage.columns, where, strict=True):
                 size, per = column.dtype.itemsize, column.per
                 lines += [
-                    f"    at = {address} + offset // {per} * {size}",
-                    f"    end = at + n // {per} * {size}",
-                    "    for line in range(at, end, 64):",
-                    "        prefetch(line, 1)",
-                    "    prefetch(end - 1, 1)",
+                    f"at = {address} + place // {per} * {size}",
+                    f"for line in range(at & -64, at + length // {per} * {size}, 64):",
+                    "    prefetch(line, 1)",
                 ]
-    return compiled(generated("fetch", lines, {"prefetch": prefetch}))
+    return lines
 
 
 def _renew(variant: Variant) -> Compiled:
@@ -168,7 +189,7 @@ def _renew(variant: Variant) -> Compiled:
     """
     measured = [i for i, m in enumerate(variant.rule.measures) if m.scope == "lines"]
     if not (variant.has_lines and measured):
-        return _nothing_kept
+        return None
     (stage,) = measured
     chosen, coefficients = variant.rule.measures[stage], variant.rule.count_coefficients()
     count = chosen.count(coefficients, len(variant.rule.slots))
@@ -214,10 +235,3 @@ def _renew(variant: Variant) -> Compiled:
             f"    seen_{part.name}[0] = kept_{part.name}[0]",
         ]
     return compiled(generated("renew", lines, names))
-
-
-@compiled
-def _nothing_kept(
-    c: Any, a: Any, offset: Any, n: Any, gradient: Any, scratch: Any, sums: Any
-) -> None:
-    """For rules that keep no number for a row."""

@@ -22,8 +22,8 @@ from fastopt.drivers import rows, tile
 from fastopt.drivers.compile import Compiled, compiled
 from fastopt.drivers.machine import flush_denormals, read_int32, read_int64, restore_denormals
 from fastopt.drivers.sums import add
-from fastopt.table import BEFORE, LENGTH, OFFSET, SHIFT, TENSOR
-from fastopt.variant import BLOCK, MONITOR, PROPOSE, Variant
+from fastopt.table import BEFORE, LENGTH, OFFSET, TENSOR
+from fastopt.variant import BLOCK, MONITOR, PROPOSE, ROWS, Variant
 
 
 @compiled
@@ -92,9 +92,10 @@ def update(variant: Variant, move: str | None = None) -> Compiled:
     """Apply the rule, or one of its moves, to the rows first to last of the table."""
     monitored = 2 if MONITOR in variant.options else 0
     body = tile.update(variant) if move is None else tile.move(variant, move)
+    if ROWS in variant.options:
+        return rows.update(variant, body)
     loop, proposed = tile.loop(variant, body), PROPOSE in variant.options
     block = max(BLOCK, variant.block)
-    begin = rows.begin(variant, body)
 
     def update(  # type: ignore[no-untyped-def]
         first, last, tiles, tensors, addresses, gradients, coefficients, scratch, sums, blocks, outs
@@ -106,8 +107,6 @@ def update(variant: Variant, move: str | None = None) -> Compiled:
             gradient = gradients[k]
             if gradient != 0:
                 offset, n = tiles[row, OFFSET], tiles[row, LENGTH]
-                gradient += tiles[row, SHIFT]
-                begin(row, last, tiles, tensors, addresses, gradients, coefficients, scratch, sums)
                 out = outs[k] if proposed else gradient
                 if monitored:
                     sums[:monitored, :block] = 0

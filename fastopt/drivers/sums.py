@@ -62,8 +62,7 @@ def measure(variant: Variant, stage: int) -> Compiled:
             if gradient != 0:
                 sums[:count, :block] = 0
                 offset, n = tiles[row, OFFSET], tiles[row, LENGTH]
-                g = gradient + tiles[row, SHIFT]
-                loop(coefficients[j], addresses[j], offset, n, g, g, scratch, sums)
+                loop(coefficients[j], addresses[j], offset, n, gradient, gradient, scratch, sums)
                 for i in range(count):
                     blocks[row, i] = reduce(sums[i, :block])
         restore_denormals(before)

@@ -199,27 +199,38 @@ def arguments(variant: Variant, gradient: bool = True) -> str:
 
 def source(variant: Variant, body: Body) -> list[str]:
     """The lines of a variant's loop."""
-    block = max(BLOCK, variant.block)
+    inside = [*loaded(variant, body), *blocks(variant, body)]
+    return [
+        "def tile(c, a, offset, n, gradient, out, scratch, sums):",
+        *(f"    {line}" for line in inside),
+    ]
+
+
+def loaded(variant: Variant, body: Body) -> list[str]:
+    """What is the same for all blocks: coefficients, and accumulators."""
     numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
     used = [*sorted(set(range(LEADING)) & _mentioned(body.lines)), *numbers]
-    lines = ["def tile(c, a, offset, n, gradient, out, scratch, sums):"]
+    lines = []
     if used:
-        lines.append(
-            f"    {', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}"
-        )
-    lines += [f"    sums{k} = sums[{k}]" for k in range(body.sums)]
+        lines.append(f"{', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}")
+    return lines + [f"sums{k} = sums[{k}]" for k in range(body.sums)]
+
+
+def blocks(variant: Variant, body: Body) -> list[str]:
+    """The loop over n elements from an offset, block by block."""
+    block = max(BLOCK, variant.block)
     if not variant.has_lines:
-        lines += [
-            f"    for start in range(offset, offset + n, {block}):",
-            f"        m = min({block}, offset + n - start)",
+        lines = [
+            f"for start in range(offset, offset + n, {block}):",
+            f"    m = min({block}, offset + n - start)",
         ]
     else:
         height, width = (f"a[{variant.columns - 2 + i}]" for i in range(2))
-        lines += [
-            f"    height, width, start, row = {height}, {width}, offset, offset // {width}",
-            "    column, matrix = offset - row * width, row // height",
-            "    while start < offset + n:",
-            f"        m = min({block}, offset + n - start, width - column)",
+        lines = [
+            f"height, width, start, row = {height}, {width}, offset, offset // {width}",
+            "column, matrix = offset - row * width, row // height",
+            "while start < offset + n:",
+            f"    m = min({block}, offset + n - start, width - column)",
         ]
     inside = [
         *prefetches(variant, body, block),
@@ -229,7 +240,7 @@ def source(variant: Variant, body: Body) -> list[str]:
         *_closed(variant, body),
         *(_NEXT_BLOCK if variant.has_lines else []),
     ]
-    return lines + [f"        {line}" for line in inside]
+    return lines + [f"    {line}" for line in inside]
 
 
 _NEXT_BLOCK = [
