@@ -23,7 +23,7 @@ from fastopt.table import BEFORE, LENGTH, OFFSET, SHIFT, TENSOR
 from fastopt.variant import BEFORE_STEP, BLOCK, ELEMENT, LEADING, RENEWED, Variant
 
 # Tiles ahead that memory is asked for: rows lie anywhere, so that no processor can guess the next.
-AHEAD = 8
+AHEAD = 4
 
 
 # ---- which rows ----------------------------------------------------------------------------------
