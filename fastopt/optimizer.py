@@ -340,8 +340,13 @@ class Optimizer(Stateful):
         leaves = self._forest.leaves(grads)
         places = None if out is None else self._forest.leaves(out, "out")
         with self._alone("propose"):
+            self._require_one_count("propose")
             made = proposal.propose(self._workspace, self._runner, leaves, places, request)
         return self._forest.build(made) if out is None else out
+
+    def _require_one_count(self, what: str) -> None:
+        if self._workspace.row_steps:
+            raise RuntimeError(f"{what}: rows have step counts of their own since step_rows")
 
     def jit_step(self) -> tuple[Any, Any]:
         """Give the step for use in ``@njit`` code: ``kernel(p, g, state)``.
@@ -370,6 +375,7 @@ class Optimizer(Stateful):
         """
         self._require_support("jit_step")
         with self._alone("jit_step"):
+            self._require_one_count("jit_step")
             kernel, state = embed.jit_step(self._workspace)
             self._embedded = set(self._workspace.slots[0])
         return kernel, state
