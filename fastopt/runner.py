@@ -31,8 +31,8 @@ class Runner:
         self.workspace = workspace
         self.tables: list[Table] | None = None  # others than the workspace's
         self.forced_shares: int | None = None
-        self._calls: dict[frozenset[str] | tuple[str, str], list[_Call]] = {}
-        self._ordinary: list[tuple[_Call, tuple[int, ...]]] = []
+        self._calls: dict[frozenset[str] | tuple[str, str], list[Call]] = {}
+        self._ordinary: list[tuple[Call, tuple[int, ...]]] = []
         self._generation = -1
         self._arrangement: Any = None
 
@@ -106,8 +106,8 @@ class Runner:
             call.run(_NO_ARRAYS, last)
 
     def _in_phases(
-        self, calls: list[_Call], options: frozenset[str]
-    ) -> list[tuple[_Call, tuple[int, ...]]]:
+        self, calls: list[Call], options: frozenset[str]
+    ) -> list[tuple[Call, tuple[int, ...]]]:
         """Calls with their last arguments: the phases of rules that measure, which every table must have done."""
         stages = 0 if ROWS in options else len(self.workspace.declared.rule.measures)
         phases: list[tuple[int, ...]] = [()]
@@ -147,7 +147,7 @@ class Runner:
         """Those that a step walks."""
         return self.workspace.tables if self.tables is None else self.tables
 
-    def _prepared(self, what: frozenset[str] | tuple[str, str]) -> list[_Call]:
+    def _prepared(self, what: frozenset[str] | tuple[str, str]) -> list[Call]:
         """The calls of a step with these options, of a move, or of a pass over the gradients."""
         w = self.workspace
         if self._generation != threads.generation or self._arrangement is not w.arrangement:
@@ -161,7 +161,7 @@ class Runner:
                 self._calls[what] = [make(table, what[1]) for table in self.all_tables()]
         return self._calls[what]
 
-    def _moving(self, table: Table, name: str) -> _Call:
+    def _moving(self, table: Table, name: str) -> Call:
         w = self.workspace
 
         def arguments(shares: int) -> tuple[Any, ...]:
@@ -171,9 +171,9 @@ class Runner:
             )  # fmt: skip
 
         kernel = functools.partial(cpu.move, table.variant, name)
-        return _Call(kernel, arguments, self._shares(table))
+        return Call(kernel, arguments, self._shares(table))
 
-    def _measuring(self, table: Table, what: str) -> _Call:
+    def _measuring(self, table: Table, what: str) -> Call:
         w, storage = self.workspace, table.variant.gradient
 
         def arguments(shares: int) -> tuple[Any, ...]:
@@ -182,9 +182,9 @@ class Runner:
 
         kernel = functools.partial(cpu.measure_gradients, storage, what == "extremes")
         moved = table.elements * storage.bytes_per_element()
-        return _Call(kernel, arguments, self.forced_shares or threads.shares(moved))
+        return Call(kernel, arguments, self.forced_shares or threads.shares(moved))
 
-    def _stepping(self, options: frozenset[str], header: np.ndarray) -> list[_Call]:
+    def _stepping(self, options: frozenset[str], header: np.ndarray) -> list[Call]:
         calls = []
         for table in self.all_tables():
             variant = dataclasses.replace(table.variant, options=options)
@@ -195,7 +195,7 @@ class Runner:
                 call.kernel.compile(cpu.step_signature(variant))
         return calls
 
-    def _call(self, table: Table, variant: Variant, header: np.ndarray) -> _Call:
+    def _call(self, table: Table, variant: Variant, header: np.ndarray) -> Call:
         known: dict[str, Any] = {name: getattr(self.workspace, name) for name in _OF_WORKSPACE}
         known |= {name: getattr(table, name) for name in _OF_TABLE} | {"header": header}
         names = [n for n in cpu.arguments(variant) if n not in ("ids", "begin", "end")]
@@ -204,7 +204,7 @@ class Runner:
             room = {"scratch": table.scratch(shares), "sums": table.sums(shares)}
             return tuple((known | room)[name] for name in names)
 
-        return _Call(functools.partial(cpu.step, variant), arguments, self._shares(table))
+        return Call(functools.partial(cpu.step, variant), arguments, self._shares(table))
 
     def _shares(self, table: Table) -> int:
         return self.forced_shares or threads.shares(table.bytes)
@@ -218,7 +218,7 @@ _OF_TABLE = (
 Copies = list[tuple[Any, np.ndarray]]
 
 
-class _Call:
+class Call:
     """A kernel with its arguments, ready to run; by one thread where another is launching and only one can."""
 
     def __init__(
@@ -233,6 +233,7 @@ class _Call:
         self._make, self._arguments_of = kernel, arguments
 
     def run(self, first: Any, last: tuple[int, ...] = ()) -> Any:
+        """Call it with a first argument, and last ones."""
         if self._lock is None:
             return self.kernel(first, *self._arguments, *last)
         if self._lock.acquire(blocking=False):

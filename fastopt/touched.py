@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastopt import gradients
 from fastopt.drivers import rows as driver
+from fastopt.drivers import threads
 from fastopt.formula import Formula
-from fastopt.runner import Runner
+from fastopt.runner import Call, Runner
 from fastopt.slots import memory_order
 from fastopt.storage import count_reals
 from fastopt.table import OFFSET, TENSOR, Table
@@ -159,7 +161,10 @@ class RowTables:
             starts = np.concatenate([[0], changes, [noted]])
             sums = self._room("sums", k, (len(starts) - 1, t.width), variant.dtype)
             base = t.gradients.ctypes.data
-            driver.add_up(variant.gradient)(order, starts, mentions, base, sums, chunks, tiles)
+            rest = starts, mentions, base, sums, chunks, tiles
+            # a row in, and a sum out or its part
+            shares = threads.shares(2 * noted * t.width * size)
+            Call(partial(driver.add_up, variant.gradient), lambda _: rest, shares).run(order)
         return int(count)
 
     def _room(self, name: str, of: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:

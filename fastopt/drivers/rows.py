@@ -89,7 +89,7 @@ def lay() -> Compiled:
 
 
 @cache
-def add_up(gradient: Storage) -> Compiled:
+def add_up(gradient: Storage, driver: str) -> Compiled:
     """Add up the gradients of rows that are named more than once, and let their tiles have the sums.
 
     `order` sorts the mentions by row, then by position; `starts` is where each row's begin in it.
@@ -111,7 +111,8 @@ def add_up(gradient: Storage) -> Compiled:
             for t in range(mentions[2, one], mentions[2, one] + chunks):
                 tiles[t, SHIFT] = shift
 
-    return kernel(add_up, f"fastopt.rows.sums.{gradient.name}", digest(), parallel=True)
+    name = f"fastopt.rows.sums.{gradient.name}.{driver}"
+    return kernel(add_up, name, digest(), parallel=driver == "parallel")
 
 
 # ---- loops over them -----------------------------------------------------------------------------
