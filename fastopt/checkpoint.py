@@ -11,7 +11,7 @@ import numpy as np
 from fastopt import schedules
 from fastopt.declarations import AVERAGE
 from fastopt.schedules import ReduceLROnPlateau, Schedule
-from fastopt.state import State
+from fastopt.state import ROW_STEP, State
 
 if TYPE_CHECKING:
     from fastopt.hyperparameters import Group
@@ -202,7 +202,7 @@ def _entry(
     wanted = w.declared.present(group, w.parameters[k])
     needed = wanted - {AVERAGE}  # which may begin here, as when torch had none
     given = {n: v for n, v in saved.items() if v is not None}
-    unknown = set(given) - set(declared) - set(w.declared.running) - {"step"}
+    unknown = set(given) - set(declared) - set(w.declared.running) - {"step", ROW_STEP}
     if unknown and strict:
         raise ValueError(
             f"load_state_dict: state of {name} has unknown entries {sorted(map(str, unknown))}"
@@ -212,6 +212,8 @@ def _entry(
     if step and strict and needed - slots:
         raise ValueError(f"load_state_dict: state of {name} lacks {sorted(needed - slots)}")
     entry: dict[str, Any] = {"step": step}
+    if ROW_STEP in given:
+        entry[ROW_STEP] = _row_steps(given[ROW_STEP], w.parameters[k], name)
     for n in w.declared.running:
         if n in given:
             try:
@@ -256,8 +258,18 @@ def _step(value: Any, name: str) -> int:
     return int(step)
 
 
+def _row_steps(value: Any, p: np.ndarray, name: str) -> np.ndarray:
+    counts = _array(value)
+    if counts.shape != p.shape[:1] or counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise ValueError(
+            f"load_state_dict: {ROW_STEP} of {name} is {counts!r}; expected {p.shape[:1]} whole numbers >= 0"
+        )
+    return counts.astype(np.int64)
+
+
 def _take(w: Workspace, k: int, entry: Mapping[str, Any]) -> None:
     w.header["step"][k] = entry.get("step", 0)
+    w.keep_row_steps(k, entry.get(ROW_STEP))
     for n, value in w.declared.running.items():
         w.header[n][k] = entry.get(n, value)
     for n, place in w.slots[k].items():

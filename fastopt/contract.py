@@ -11,6 +11,7 @@ import numpy as np
 from numba.core import event
 
 from fastopt.optimizer import Optimizer
+from fastopt.touched import takes_rows
 
 Check = Callable[[type[Optimizer], dict[str, Any]], None]
 LENGTHS = (0, 1, 7, 8, 9, 15, 16, 17, 33, 4095, 4096, 4097)
@@ -222,6 +223,26 @@ def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any]) -> None:
     assert not unmoved, "nothing depends on " + ", ".join(unmoved)
 
 
+def steps_rows(cls: type[Optimizer], h: dict[str, Any]) -> None:
+    """A step of all rows, in any order, gives the bits of a step; one of some leaves the others alone."""
+    if not takes_rows(cls):
+        return
+    p = np.linspace(-1, 1, 35, dtype=np.float32).reshape(7, 5)
+    q = p.copy()
+    by_rows, whole = cls(p, **h), cls(q, **h)
+    order = np.array([3, 6, 0, 1, 5, 2, 4])
+    for t in range(3):
+        g = np.cos(np.arange(35, dtype=np.float32) + t).reshape(7, 5)
+        by_rows.step_rows(order, g[order])
+        whole.step(g)
+    assert _same(p, q), "parameters"
+    for name, value in whole.state[0].items():
+        assert _same(value, by_rows.state[0][name]), name
+    by_rows.step_rows([1, 4], np.ones((2, 5), np.float32))
+    others = [0, 2, 3, 5, 6]
+    assert _same(p[others], q[others]), "rows that were not named changed"
+
+
 def descends_or_ascends(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """maximize=True with gradients of the other sign gives the same bits."""
     p, q = np.linspace(-1, 1, 19), np.linspace(-1, 1, 19)
@@ -246,6 +267,7 @@ CHECKS: tuple[Check, ...] = (
     leaves_alone,
     continues,
     hyperparameters_matter,
+    steps_rows,
     descends_or_ascends,
 )
 

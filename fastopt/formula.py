@@ -40,9 +40,13 @@ class Formula:
     storages : mapping of str to callable
         Declared by the class: slot name to a function of the dtype that gives a `Storage`; slots
         are kept as plain numbers otherwise.
+    first_step : bool or str
+        Declared by the class: whether its first step differs from those that follow, so that rows which are stepped by
+        themselves (`Optimizer.step_rows`) each have a step count of their own; or a hyperparameter without which
+        it does not.
     supports : set of str
-        Declared by the class: which of the abilities ``"jit_step"`` and ``"complex"`` (parameters, updated as pairs
-        of reals) it has, by default all. Asking for another is a TypeError.
+        Declared by the class: which of the abilities ``"jit_step"``, ``"complex"`` (parameters, updated as pairs
+        of reals) and ``"rows"`` it has, by default all. Asking for another is a TypeError.
     """
 
     slots: ClassVar[Mapping[str, Slot]] = {}
@@ -53,7 +57,8 @@ class Formula:
     domains: ClassVar[Mapping[str, Domain]] = {}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     storages: ClassVar[Mapping[str, Callable[[np.dtype[Any]], Storage]]] = {}
-    supports: ClassVar[frozenset[str]] = frozenset({"jit_step", "complex"})
+    first_step: ClassVar[bool | str] = False
+    supports: ClassVar[frozenset[str]] = frozenset({"jit_step", "complex", "rows"})
     tile: ClassVar[int] = TILE
 
     @staticmethod

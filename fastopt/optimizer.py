@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastopt import embed, proposal
+from fastopt import embed, gradients, proposal, touched
 from fastopt.pipeline import Request, decide
+from fastopt.runner import Runner
 from fastopt.stateful import Stateful
 from fastopt.step_info import StepInfo
-from fastopt.variant import MONITOR
+from fastopt.variant import MONITOR, ROWS, ZERO_GRADS
 
 _DONE, _PLAIN = StepInfo(), Request()
 _ACCUMULATED: Any = object()  # stands for the gradients that `accumulate` has added up
@@ -145,25 +147,124 @@ class Optimizer(Stateful):
         """A step with these gradients, in order of the parameters; the lock is held."""
         w, runner = self._workspace, self._runner
         if w.follows:
+            if w.row_steps:  # each row's own count is its step's
+                return self._step_touched([None] * len(leaves), leaves, request)
             w.follow()
         if request is _PLAIN and not self.monitor:
             runner.step(leaves)
             w.count[0] += 1
             return _DONE
         held = runner.locate(leaves, zeroed=request.zero_grads)
+        asked = frozenset({MONITOR} if self.monitor else ())
         try:
             norm, go, options = decide(runner, request)
             if go:
-                runner.update(options | ({MONITOR} if self.monitor else set()))
+                runner.update(options | asked)
         finally:
             runner.plain_gains()
-        if request.zero_grads:
-            for gradient in leaves if not go else (given for given, _ in held):
-                if gradient is not None:
-                    gradient[...] = 0
-        w.count[0 if go else 1] += 1
+        zeroed = [given for given, _ in held] if go else leaves
+        return self._done(runner, norm, go, zeroed if request.zero_grads else [])
+
+    def _done(
+        self, runner: Runner, norm: float | None, go: bool, zeroed: Sequence[Any]
+    ) -> StepInfo:
+        """Count the step, set to zero the gradients that the update has not, and tell."""
+        for gradient in zeroed:
+            if gradient is not None:
+                gradient[...] = 0
+        self._workspace.count[0 if go else 1] += 1
         sizes = np.sqrt(runner.monitored()).tolist() if self.monitor and go else (None, None)
         return StepInfo(not go, norm, *sizes)
+
+    def step_rows(
+        self,
+        rows: Any,
+        row_grads: Any,
+        *,
+        scale: float = 1.0,
+        clip_norm: float | None = None,
+        clip_norm_each: float | None = None,
+        clip_value: float | None = None,
+        skip_nonfinite: bool = False,
+        zero_grads: bool = False,
+    ) -> StepInfo:
+        """Update only some rows of the parameters, and of their slots, in place: a step for embedding tables.
+
+        The cost is that of these rows, however many the parameter has. All others are left alone, as if they took no part:
+        decay, moments and averages of theirs do not change.
+
+        Parameters
+        ----------
+        rows : structured as `params`
+            Integer arrays: which rows of each parameter (numbers along its first axis), in any order. Gradients of a row
+            that is named more than once are added up, in the order given. None: the gradient is that of the
+            whole parameter.
+        row_grads : structured as `params`
+            Arrays of the parameters' dtypes, shaped ``rows.shape + p.shape[1:]``: the gradient of ``rows[i]`` at i. None
+            leaves that parameter alone.
+        scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads
+            As for `step`, of the rows' added gradients.
+
+        Returns
+        -------
+        StepInfo
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rows or gradients do not fit, if a parameter has fewer than two dimensions or is not in C order, and if
+            the rule needs sums over more than a row. Nothing was changed.
+
+        Notes
+        -----
+        The step count, and with it bias correction and schedules, is the parameter's, as in torch.optim.SparseAdam. Rules
+        whose first step differs from the others (`Formula.first_step`) count for each row: ``opt.state[k]["row_step"]``.
+
+        Examples
+        --------
+        >>> table = np.zeros((1000, 2))
+        >>> opt = fastopt.Adagrad(table, lr=0.5)
+        >>> info = opt.step_rows([7, 3, 7], np.array([[1.0, 0.0], [2.0, 2.0], [1.0, 0.0]]))
+        >>> table[[3, 7]]
+        array([[-0.5, -0.5],
+               [-0.5,  0. ]])
+        """
+        if not touched.takes_rows(type(self)):
+            raise TypeError(
+                f"{type(self).__name__} does not support step_rows: it needs whole arrays"
+            )
+        request = Request(scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads)
+        numbers, leaves = (
+            self._forest.leaves(rows, "rows"),
+            self._forest.leaves(row_grads, "row_grads"),
+        )
+        with self._alone("step_rows"):
+            return self._step_touched(numbers, leaves, request)
+
+    def _step_touched(self, rows: list[Any], leaves: list[Any], request: Request) -> StepInfo:
+        """A step of these rows of each parameter, of all where they are None; the lock is held."""
+        w = self._workspace
+        chosen = touched.accept(w, rows, leaves)
+        if request.zero_grads:
+            gradients.check_writable(leaves, w.names)
+        if self._embedded is not None and any(w.counts_rows(k) for k in range(len(chosen))):
+            raise RuntimeError("step_rows: jit_step() has handed out a kernel that counts no rows")
+        self._rows = self._rows or touched.RowTables()
+        if w.follows:
+            w.follow()
+        runner = Runner(w)
+        runner.tables = self._rows.build(w, self._runner.all_tables(), chosen)
+        runner.forced_shares = self._runner.forced_shares
+        asked = {ROWS, MONITOR} if self.monitor else {ROWS}
+        try:
+            norm, go, options = decide(runner, request)
+            if go:
+                runner = touched.by_count(w, runner, chosen)
+                runner.update((options | asked) - {ZERO_GRADS})
+                touched.count(w, runner.workspace, chosen)
+        finally:
+            runner.plain_gains()
+        return self._done(runner, norm, go, leaves if request.zero_grads else [])
 
     def accumulate(self, grads: Any) -> None:
         """Add gradients into the optimizer's own buffer; ``step()`` without gradients uses and clears it.
@@ -239,8 +340,13 @@ class Optimizer(Stateful):
         leaves = self._forest.leaves(grads)
         places = None if out is None else self._forest.leaves(out, "out")
         with self._alone("propose"):
+            self._require_one_count("propose")
             made = proposal.propose(self._workspace, self._runner, leaves, places, request)
         return self._forest.build(made) if out is None else out
+
+    def _require_one_count(self, what: str) -> None:
+        if self._workspace.row_steps:
+            raise RuntimeError(f"{what}: rows have step counts of their own since step_rows")
 
     def jit_step(self) -> tuple[Any, Any]:
         """Give the step for use in ``@njit`` code: ``kernel(p, g, state)``.
@@ -269,6 +375,7 @@ class Optimizer(Stateful):
         """
         self._require_support("jit_step")
         with self._alone("jit_step"):
+            self._require_one_count("jit_step")
             kernel, state = embed.jit_step(self._workspace)
             self._embedded = set(self._workspace.slots[0])
         return kernel, state

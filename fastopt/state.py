@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from fastopt.workspace import Workspace
 
 
+#: The entry for the step counts of rows that are stepped by themselves.
+ROW_STEP = "row_step"
+
+
 class State(Mapping[int, Mapping[str, Any]]):
     """Maps a parameter's position, or its name such as ``layer1/W``, to its state."""
 
@@ -37,7 +41,10 @@ class State(Mapping[int, Mapping[str, Any]]):
 
 
 class ParameterState(Mapping[str, Any]):
-    """One parameter's ``"step"``, running fields and slots; slots are views shaped like the parameter."""
+    """One parameter's ``"step"``, running fields and slots; slots are views shaped like the parameter.
+
+    ``"row_step"`` is there once `Optimizer.step_rows` counts for each row.
+    """
 
     def __init__(self, workspace: Workspace, k: int) -> None:
         self._workspace, self._k = workspace, k
@@ -46,12 +53,16 @@ class ParameterState(Mapping[str, Any]):
         w = self._workspace
         if name == "step":
             return int(w.header["step"][self._k])
+        if name == ROW_STEP and self._k in w.row_steps:
+            return w.row_steps[self._k]
         if name in w.declared.running:
             return float(w.header[name][self._k])
         return w.slots[self._k][name].read()
 
     def __iter__(self) -> Iterator[str]:
         yield "step"
+        if self._k in self._workspace.row_steps:
+            yield ROW_STEP
         yield from self._workspace.declared.running
         yield from (
             n for n in self._workspace.declared.slots if n in self._workspace.slots[self._k]

@@ -45,6 +45,7 @@ class Stateful(Formula):
         self._forest = Forest()
         self._embedded: set[str] | None = None  # the slots of the kernel that jit_step handed out
         self._accumulator: Any = None
+        self._rows: Any = None  # what step_rows keeps
         self.monitor = False
         self._busy = threading.Lock()
 
@@ -286,7 +287,7 @@ class Stateful(Formula):
         return "\n".join([*lines, ")"])
 
 
-_REBUILT = ("_workspace", "_runner", "_busy")
+_REBUILT = ("_workspace", "_runner", "_busy", "_rows")
 
 
 def _schedules(values: Mapping[str, Value]) -> list[tuple[str, int]]:

@@ -74,6 +74,9 @@ class Rule:
 # What a step may be asked for that changes its loop.
 CLIP_VALUE, ZERO_GRADS, MONITOR, PROPOSE = "clip_value", "zero_grads", "monitor", "propose"
 
+#: Tiles are rows anywhere in the tensors, and those to come are asked for by the driver, not by the loop.
+ROWS = "rows"
+
 #: The factor of the gradient is too small a number for its dtype, and multiplied in two parts.
 TWO_FACTORS = "two_factors"
 
@@ -195,6 +198,11 @@ class Variant:
     def block(self) -> int:
         """Tiles must be multiples of this many elements."""
         return max(self.gradient.block, *(part.storage.block for part in self.parts))
+
+    @property
+    def stages(self) -> int:
+        """Stages of sums before the update; over touched rows there are none, whose sums are taken on the way."""
+        return 0 if ROWS in self.options else len(self.rule.measures)
 
     @property
     def results(self) -> int:

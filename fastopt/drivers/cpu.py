@@ -40,7 +40,7 @@ def arguments(variant: Variant) -> list[str]:
         *_ENTRY,
         *_STATE,
         *phases.room(variant),
-        *(["begin", "end"] if variant.rule.measures else []),
+        *(["begin", "end"] if variant.stages else []),
     ]
 
 

@@ -48,6 +48,7 @@ from fastopt.variant import (
     MEMORY_ROW,
     MONITOR,
     PROPOSE,
+    ROWS,
     SECOND,
     SEEN,
     TWO_FACTORS,
@@ -167,7 +168,7 @@ def move(variant: Variant, name: str) -> Body:
 def measure(variant: Variant, stage: int) -> Body:
     """One of the rule's measures: added to, or the largest kept in, a row of sums per number."""
     chosen = variant.rule.measures[stage]
-    count = len(chosen.results)
+    count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
     numbers = [f"v{k}" for k in range(count)]
     lines = [*gradient_lines(variant), f"{tuple_of(numbers)} = measure({arguments(variant)})"]
     for k in range(count):
@@ -198,27 +199,38 @@ def arguments(variant: Variant, gradient: bool = True) -> str:
 
 def source(variant: Variant, body: Body) -> list[str]:
     """The lines of a variant's loop."""
-    block = max(BLOCK, variant.block)
+    inside = [*loaded(variant, body), *blocks(variant, body)]
+    return [
+        "def tile(c, a, offset, n, gradient, out, scratch, sums):",
+        *(f"    {line}" for line in inside),
+    ]
+
+
+def loaded(variant: Variant, body: Body) -> list[str]:
+    """What is the same for all blocks: coefficients, and accumulators."""
     numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
     used = [*sorted(set(range(LEADING)) & _mentioned(body.lines)), *numbers]
-    lines = ["def tile(c, a, offset, n, gradient, out, scratch, sums):"]
+    lines = []
     if used:
-        lines.append(
-            f"    {', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}"
-        )
-    lines += [f"    sums{k} = sums[{k}]" for k in range(body.sums)]
+        lines.append(f"{', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}")
+    return lines + [f"sums{k} = sums[{k}]" for k in range(body.sums)]
+
+
+def blocks(variant: Variant, body: Body) -> list[str]:
+    """The loop over n elements from an offset, block by block."""
+    block = max(BLOCK, variant.block)
     if not variant.has_lines:
-        lines += [
-            f"    for start in range(offset, offset + n, {block}):",
-            f"        m = min({block}, offset + n - start)",
+        lines = [
+            f"for start in range(offset, offset + n, {block}):",
+            f"    m = min({block}, offset + n - start)",
         ]
     else:
         height, width = (f"a[{variant.columns - 2 + i}]" for i in range(2))
-        lines += [
-            f"    height, width, start, row = {height}, {width}, offset, offset // {width}",
-            "    column, matrix = offset - row * width, row // height",
-            "    while start < offset + n:",
-            f"        m = min({block}, offset + n - start, width - column)",
+        lines = [
+            f"height, width, start, row = {height}, {width}, offset, offset // {width}",
+            "column, matrix = offset - row * width, row // height",
+            "while start < offset + n:",
+            f"    m = min({block}, offset + n - start, width - column)",
         ]
     inside = [
         *prefetches(variant, body, block),
@@ -228,7 +240,7 @@ def source(variant: Variant, body: Body) -> list[str]:
         *_closed(variant, body),
         *(_NEXT_BLOCK if variant.has_lines else []),
     ]
-    return lines + [f"        {line}" for line in inside]
+    return lines + [f"    {line}" for line in inside]
 
 
 _NEXT_BLOCK = [
@@ -247,7 +259,7 @@ def _mentioned(lines: list[str]) -> set[int]:
     return {i for i in range(LEADING) if re.search(rf"\bc{i}\b", text)}
 
 
-def _arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[str], int]]:
+def arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[str], int]]:
     """Name, storage, addresses and row of scratch of every array with a number per element."""
     for i, part in enumerate(p for p in variant.parts if p.over == ELEMENT):
         where = [f"a[{part.column + k}]" for k in range(part.columns)]
@@ -259,8 +271,10 @@ def _arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[s
 
 
 def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
-    """Ask for the memory of a later block."""
-    for name, storage, where, _ in _arrays(variant, body):
+    """Ask for the memory of a later block; where rows lie anywhere, the driver does."""
+    if ROWS in variant.options:
+        return
+    for name, storage, where, _ in arrays(variant, body):
         if name in body.touched:
             for column, address in zip(storage.columns, where, strict=True):
                 size, per = column.dtype.itemsize, column.per
@@ -270,7 +284,7 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
 
 def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
     """The arrays of a block, or their one number for its row; `shown` of the columns of a slot of lines."""
-    for name, _, where, row in _arrays(variant, body):
+    for name, _, where, row in arrays(variant, body):
         yield f"{name} = open_{name}(start, m, scratch[{row}], {', '.join(where)})"
     size = variant.dtype.itemsize
     for part in variant.parts:
@@ -284,6 +298,6 @@ def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
 
 
 def _closed(variant: Variant, body: Body) -> Iterator[str]:
-    for name, storage, where, _ in _arrays(variant, body):
+    for name, storage, where, _ in arrays(variant, body):
         if name in body.closed and storage.close is not None:
             yield f"close_{name}(start, m, {name}, {', '.join(where)})"

@@ -42,6 +42,7 @@ from fastopt.optimizers.sgd import SGD
 from fastopt.optimizers.sign_sgd import SignSGD
 from fastopt.optimizers.signum import Signum
 from fastopt.optimizers.sm3 import SM3
+from fastopt.optimizers.sparse_adam import SparseAdam
 from fastopt.optimizers.yogi import Yogi
 
 __all__ = [
@@ -87,5 +88,6 @@ __all__ = [
     "ScheduleFreeSGD",
     "SignSGD",
     "Signum",
+    "SparseAdam",
     "Yogi",
 ]

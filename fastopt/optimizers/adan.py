@@ -72,6 +72,7 @@ class Adan(Optimizer):
         "exp_avg_sq": Slot(),
         "previous_grad": Slot(),
     }
+    first_step = True
     choices = {"form": ("optax", "paper")}
 
     def __init__(

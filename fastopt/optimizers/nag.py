@@ -60,7 +60,7 @@ class NAG(Optimizer):
 
     slots = {"momentum_buffer": Slot()}
     domains = {"momentum": DECAY}
-    supports = Optimizer.supports - {"jit_step"}  # the step needs a look-ahead before it
+    supports = Optimizer.supports - {"jit_step", "rows"}  # the step needs a look-ahead before it
 
     def __init__(
         self,
