@@ -31,8 +31,7 @@ class NormalizedGD(Optimizer):
     Notes
     -----
     Conventions: per element, not by the norm of the whole vector; epsilon is added to the absolute value;
-    coupled decay. With eps 0 a gradient of 0 gives NaN. No slots. Same as in course texts; not in torch, optax
-    or Keras.
+    coupled decay. With eps 0 a gradient of 0 gives NaN. No slots. Not in torch, optax or Keras.
 
     References
     ----------
