@@ -52,6 +52,7 @@ class Run:
     score: float
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # to diverge is a result
 def train(problem: Problem, cls: type[fastopt.Optimizer], lr: float | None, seed: int) -> Run:
     """Train from a seed; the seconds are the processor's, without those of looking at the loss."""
     params = trainer.network(problem.sizes, "float32", seed)
@@ -236,7 +237,7 @@ def main() -> None:
         if not chosen.smoke and before["setting"] != setting():
             parser.error(f"the others were measured with {before['setting']}; measure all")
         kept = {name: row for name, row in before["results"].items() if name in known}
-    with threadpool_limits(1), np.errstate(all="ignore"):
+    with threadpool_limits(1):
         for name in track(names, "Training", console=console):
             cls = getattr(fastopt, name)
             if chosen.smoke:

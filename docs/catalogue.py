@@ -26,8 +26,10 @@ Optimizer = type[fastopt.Optimizer]
 
 
 def optimizers() -> dict[str, Optimizer]:
-    """All of them, by name."""
-    return {name: getattr(fastopt, name) for name in fastopt.optimizers.__all__}
+    """All of them, in the order of the alphabet."""
+    return {
+        name: getattr(fastopt, name) for name in sorted(fastopt.optimizers.__all__, key=str.lower)
+    }
 
 
 # ---- what a docstring says --------------------------------------------------------------------------
@@ -49,12 +51,13 @@ def same_as(cls: Optimizer) -> str:
 
 
 def source(cls: Optimizer) -> str:
-    """Authors and year of the first reference."""
+    """Authors, or the first of more than two, and year of the first reference."""
     text = " ".join(inspect.cleandoc(cls.__doc__ or "").partition("References\n---")[2].split())
-    found = re.match(r"-*\s*([^\d\"]+\d{4})\b", text)
+    found = re.match(r"-*\s*([^\d\"]+?)(, [^\d\"]+)? (\d{4})\b", text)
     if found is None:
         raise ValueError(f"{cls.__name__}: its References do not begin with authors and a year")
-    return found[1]
+    authors, more, year = found.groups()
+    return f"{authors}{' et al.' if more else ''} {year}"
 
 
 # ---- what a class declares ---------------------------------------------------------------------------
@@ -98,7 +101,7 @@ def moved(cls: Optimizer) -> str:
 
 def options(off: list[str], size: int) -> str:
     """What options add that are off by default."""
-    return "".join(f" (+ {size} with `{name}`)" for name in off)
+    return f" (+ {size})" * len(off)
 
 
 def sums(cls: Optimizer) -> str:
@@ -174,7 +177,7 @@ def training(results: dict[str, Any], problem: str) -> str:
         cells = [
             link(name), figure(row["lr"]), figure(row["default"]),
             spread(row["steps"]) + (f", {missed} of {len(row['steps'])} never" if missed else ""),
-            figure(median(row["milliseconds"])), spread(row["losses"]), spread(row["scores"]),
+            figure(median(row["milliseconds"])), spread(row["losses"], 2), spread(row["scores"]),
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -185,17 +188,18 @@ def median(values: list[float | None]) -> float:
     return float(np.median([np.inf if value is None else value for value in values]))
 
 
-def spread(values: list[float | None]) -> str:
+def spread(values: list[float | None], digits: int = 3) -> str:
     """Median, least and largest."""
     numbers = [np.inf if value is None else value for value in values]
     if min(numbers) == np.inf:
         return DASH
-    return f"{figure(median(values))} ({figure(min(numbers))} to {figure(max(numbers))})"
+    middle, least, largest = (figure(f(numbers), digits) for f in (median, min, max))
+    return f"{middle} ({least} to {largest})"
 
 
-def figure(value: float | None) -> str:
-    """To three digits; a dash for what is not there."""
-    return DASH if value is None or value == np.inf else f"{value:.3g}"
+def figure(value: float | None, digits: int = 3) -> str:
+    """To so many digits; a dash for what is not there."""
+    return DASH if value is None or value == np.inf else f"{value:.{digits}g}"
 
 
 # ---- README ------------------------------------------------------------------------------------------
@@ -206,15 +210,13 @@ def summary() -> str:
     kinds: dict[str, list[str]] = {
         "torch.optim": [],
         "optax": [],
-        "the authors' code or papers": [],
+        "other code, or papers": [],
     }
     for name, cls in optimizers().items():
         library = next((kind for kind in kinds if same_as(cls).startswith(f"{kind}.")), None)
         kinds[library or list(kinds)[-1]].append(name)
     lines = ["| as in | optimizers |", "| --- | --- |"]
-    lines += [
-        f"| {kind} | {', '.join(sorted(names, key=str.lower))} |" for kind, names in kinds.items()
-    ]
+    lines += [f"| {kind} | {', '.join(names)} |" for kind, names in kinds.items()]
     return "\n".join(lines) + "\n"
 
 
