@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import fastopt
+from fastopt.touched import takes_rows
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -115,8 +116,7 @@ def sums(cls: Optimizer) -> str:
 
 def rows(cls: Optimizer) -> str:
     """Whether single rows can be updated."""
-    declared = "rows" in fastopt.Optimizer.supports
-    return "yes" if ("rows" in cls.supports if declared else not cls.measures) else "no"
+    return "yes" if takes_rows(cls) else "no"
 
 
 # ---- the pages' tables -------------------------------------------------------------------------------
