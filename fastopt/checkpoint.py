@@ -198,8 +198,8 @@ def _entry(
     if not saved:
         return {}
     dtype, name = w.parameters[k].dtype, w.names[k]
-    declared = w.declared.slots
-    wanted = w.declared.present(group, w.parameters[k])
+    declared = w.declared.kept
+    wanted = w.declared.present(group, w.parameters[k]) & set(declared)
     needed = wanted - {AVERAGE}  # which may begin here, as when torch had none
     given = {n: v for n, v in saved.items() if v is not None}
     unknown = set(given) - set(declared) - set(w.declared.running) - {"step"}
@@ -260,9 +260,11 @@ def _take(w: Workspace, k: int, entry: Mapping[str, Any]) -> None:
     w.header["step"][k] = entry.get("step", 0)
     for n, value in w.declared.running.items():
         w.header[n][k] = entry.get(n, value)
-    for n, place in w.slots[k].items():
-        initial = w.declared.slots[n].initial
+    for n, slot in w.declared.kept.items():
+        place = w.slots[k].get(n)
+        if place is None:
+            continue
         if n in entry:
             place.write(entry[n])
         else:
-            place.write(0 if initial is None else initial(w.header[k], w.parameters[k]))
+            place.write(0 if slot.initial is None else slot.initial(w.header[k], w.parameters[k]))

@@ -40,6 +40,8 @@ class Formula:
     storages : mapping of str to callable
         Declared by the class: slot name to a function of the dtype that gives a `Storage`; slots
         are kept as plain numbers otherwise.
+    dimensions : int or None
+        Declared by the class: how many dimensions parameters must have; any number by default.
     supports : set of str
         Declared by the class: which of the abilities ``"jit_step"`` and ``"complex"`` (parameters, updated as pairs
         of reals) it has, by default all. Asking for another is a TypeError.
@@ -53,6 +55,7 @@ class Formula:
     domains: ClassVar[Mapping[str, Domain]] = {}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     storages: ClassVar[Mapping[str, Callable[[np.dtype[Any]], Storage]]] = {}
+    dimensions: ClassVar[int | None] = None
     supports: ClassVar[frozenset[str]] = frozenset({"jit_step", "complex"})
     tile: ClassVar[int] = TILE
 
