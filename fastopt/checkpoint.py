@@ -63,6 +63,13 @@ def load(
     w: Workspace, d: Mapping[str, Any], check: Check, check_followed: CheckFollowed, strict: bool
 ) -> None:
     """Check everything, hyperparameters by `check` and what they follow by `check_followed`, then take it over."""
+    prepared(w, d, check, check_followed, strict)()
+
+
+def prepared(
+    w: Workspace, d: Mapping[str, Any], check: Check, check_followed: CheckFollowed, strict: bool
+) -> Callable[[], None]:
+    """Check everything as `load` does; what is left to do, which cannot fail."""
     saved, state = parts(d)
     counts, expected = [len(g["params"]) for g in saved], [len(m) for m in w.members]
     if counts != expected:
@@ -89,14 +96,23 @@ def load(
     for group, new, own in zip(w.groups, groups, kept, strict=True):
         w.declared.validate(new, counters[0])
         check_followed(group, own)
-    w.counters[:] = counters
-    for group, new, own in zip(w.groups, groups, kept, strict=True):
-        for mine, value in zip(_numbers(own), _numbers(new), strict=True):
-            if mine is not value and isinstance(mine, ReduceLROnPlateau):
-                mine.load_state_dict(value.state_dict())
-        w.assign(group, own)
-    for k, entry in enumerate(entries):
-        _take(w, k, entry)
+
+    def take() -> None:
+        w.counters[:] = counters
+        for group, new, own in zip(w.groups, groups, kept, strict=True):
+            for mine, value in zip(_numbers(own), _numbers(new), strict=True):
+                if mine is not value and isinstance(mine, ReduceLROnPlateau):
+                    mine.load_state_dict(value.state_dict())
+            w.assign(group, own)
+        for k, entry in enumerate(entries):
+            _take(w, k, entry)
+
+    return take
+
+
+def forget(w: Workspace, k: int) -> None:
+    """Let parameter k be as if it had never been stepped."""
+    _take(w, k, {})
 
 
 def _kept(own: Any, new: Any) -> Any:
