@@ -99,6 +99,8 @@ def slots(cls: type[fastopt.Optimizer]) -> str:
     """Slot names, with the hyperparameter that a slot depends on."""
     texts = []
     for name, slot in cls.slots.items():
+        if any(measure.into == name for measure in cls.measures):
+            continue  # scratch
         notes = [] if slot.shape == "element" else [slot.shape]
         notes += [f"with `{slot.when}`"] if slot.when else []
         texts.append(f"`{name}`" + (f" ({', '.join(notes)})" if notes else ""))

@@ -102,7 +102,7 @@ def test_mechanic_formula(inside, how, dtype):
         opt.step(grads)
         wanted.step(grads)
     # an error of the sums is one of the factor, which multiplies the way from the start
-    relative = 64 * np.finfo(dtype).eps
+    relative = 64 * float(np.finfo(dtype).eps)
     assert opt.scale == pytest.approx(wanted.s.sum(), rel=relative)
     assert opt.scale > 5 * values["s_init"]
     for k, p in enumerate(params):
