@@ -78,6 +78,8 @@ def slots(cls: Optimizer) -> str:
     """Slot names, with what a slot depends on."""
     texts = []
     for name, slot in cls.slots.items():
+        if any(measure.into == name for measure in cls.measures):
+            continue  # scratch
         notes = [] if slot.shape == "element" else [slot.shape]
         notes += [f"with `{slot.when}`"] if slot.when else []
         texts.append(f"`{name}`" + (f" ({', '.join(notes)})" if notes else ""))

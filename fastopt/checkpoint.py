@@ -63,6 +63,13 @@ def load(
     w: Workspace, d: Mapping[str, Any], check: Check, check_followed: CheckFollowed, strict: bool
 ) -> None:
     """Check everything, hyperparameters by `check` and what they follow by `check_followed`, then take it over."""
+    prepared(w, d, check, check_followed, strict)()
+
+
+def prepared(
+    w: Workspace, d: Mapping[str, Any], check: Check, check_followed: CheckFollowed, strict: bool
+) -> Callable[[], None]:
+    """Check everything as `load` does; what is left to do, which cannot fail."""
     saved, state = parts(d)
     counts, expected = [len(g["params"]) for g in saved], [len(m) for m in w.members]
     if counts != expected:
@@ -89,14 +96,23 @@ def load(
     for group, new, own in zip(w.groups, groups, kept, strict=True):
         w.declared.validate(new, counters[0])
         check_followed(group, own)
-    w.counters[:] = counters
-    for group, new, own in zip(w.groups, groups, kept, strict=True):
-        for mine, value in zip(_numbers(own), _numbers(new), strict=True):
-            if mine is not value and isinstance(mine, ReduceLROnPlateau):
-                mine.load_state_dict(value.state_dict())
-        w.assign(group, own)
-    for k, entry in enumerate(entries):
-        _take(w, k, entry)
+
+    def take() -> None:
+        w.counters[:] = counters
+        for group, new, own in zip(w.groups, groups, kept, strict=True):
+            for mine, value in zip(_numbers(own), _numbers(new), strict=True):
+                if mine is not value and isinstance(mine, ReduceLROnPlateau):
+                    mine.load_state_dict(value.state_dict())
+            w.assign(group, own)
+        for k, entry in enumerate(entries):
+            _take(w, k, entry)
+
+    return take
+
+
+def forget(w: Workspace, k: int) -> None:
+    """Let parameter k be as if it had never been stepped."""
+    _take(w, k, {})
 
 
 def _kept(own: Any, new: Any) -> Any:
@@ -198,8 +214,8 @@ def _entry(
     if not saved:
         return {}
     dtype, name = w.parameters[k].dtype, w.names[k]
-    declared = w.declared.slots
-    wanted = w.declared.present(group, w.parameters[k])
+    declared = w.declared.kept
+    wanted = w.declared.present(group, w.parameters[k]) & set(declared)
     needed = wanted - {AVERAGE}  # which may begin here, as when torch had none
     given = {n: v for n, v in saved.items() if v is not None}
     unknown = set(given) - set(declared) - set(w.declared.running) - {"step", ROW_STEP}
@@ -272,9 +288,11 @@ def _take(w: Workspace, k: int, entry: Mapping[str, Any]) -> None:
     w.keep_row_steps(k, entry.get(ROW_STEP))
     for n, value in w.declared.running.items():
         w.header[n][k] = entry.get(n, value)
-    for n, place in w.slots[k].items():
-        initial = w.declared.slots[n].initial
+    for n, slot in w.declared.kept.items():
+        place = w.slots[k].get(n)
+        if place is None:
+            continue
         if n in entry:
             place.write(entry[n])
         else:
-            place.write(0 if initial is None else initial(w.header[k], w.parameters[k]))
+            place.write(0 if slot.initial is None else slot.initial(w.header[k], w.parameters[k]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,21 +72,21 @@ def _required(optimizer: type[Optimizer]) -> dict[str, Any]:
 def compiles(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """A step compiles and runs, in float32 and float64."""
     for dtype in (np.float32, np.float64):
-        p = np.ones(3, dtype)
+        p = _shaped(cls, np.ones(3, dtype))
         _steps(cls(p, **h), [p], 1)
 
 
 def decreases(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """500 steps on a bowl lower it by a tenth at least."""
     for dtype in (np.float32, np.float64):
-        curvature: Any = np.linspace(0.5, 2.0, 33).astype(dtype)
-        p: Any = np.linspace(-0.5, 0.5, 33).astype(dtype)
-        before = float(curvature @ (p * p))
+        curvature: Any = _shaped(cls, np.linspace(0.5, 2.0, 33).astype(dtype))
+        p: Any = _shaped(cls, np.linspace(-0.5, 0.5, 33).astype(dtype))
+        before = float(np.sum(curvature * (p * p)))
         opt = cls(p, **h)
         for _ in range(500):
             _ahead(opt)
             opt.step(curvature * p)
-        after = float(curvature @ (p * p))
+        after = float(np.sum(curvature * (p * p)))
         assert after < 0.9 * before, f"from {before:.4g} to {after:.4g} in {dtype.__name__}"
 
 
@@ -104,13 +105,14 @@ def keeps_arrays(cls: type[Optimizer], h: dict[str, Any]) -> None:
         lines = {"row": (5, 1), "column": (1, 7)}
         for name, slot in opt.state[0].items():
             if isinstance(slot, np.ndarray):
-                shape = lines.get(cls.slots[name].shape, p.shape)
+                declared = opt._workspace.declared.slots.get(name)
+                shape = lines.get("" if declared is None else declared.shape, p.shape)
                 assert (slot.shape, slot.dtype) == (shape, p.dtype), name
 
 
 def compiles_once(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """Steps after the first compile nothing, whatever lr, arrays and sizes."""
-    p, matrix = np.ones(100, np.float32), np.ones((2, 2), np.float32)
+    p, matrix = _shaped(cls, np.ones(100, np.float32)), np.ones((2, 2), np.float32)
     opt = cls(p, **h)
     _steps(opt, [p], 1)
     _steps(
@@ -133,16 +135,16 @@ def same_bits(cls: type[Optimizer], h: dict[str, Any]) -> None:
         for flat, shares in ((False, 1), (False, 2), (False, 3), (True, 1), (True, 2)):
             whole = np.random.default_rng(0).normal(size=total).astype(dtype)
             ends = np.cumsum(LENGTHS)[:-1]
-            arrays = [whole] if flat else np.split(whole, ends)
+            arrays = [_shaped(cls, a) for a in ([whole] if flat else np.split(whole, ends))]
             opt = cls(arrays[0] if flat else arrays, **h)
-            opt._runner.force_shares(shares)
+            opt._force_shares(shares)
             _steps(opt, arrays, 5)
             slots = [
-                np.concatenate([opt.state[k][name] for k in opt.state])
+                np.concatenate([opt.state[k][name].ravel() for k in opt.state])
                 for name in opt.state[0]
                 if isinstance(opt.state[0][name], np.ndarray)
             ]
-            result = [np.concatenate(arrays), *slots]
+            result = [np.concatenate([a.ravel() for a in arrays]), *slots]
             expected = first.setdefault(flat and bool(cls.measures), result)
             for mine, theirs in zip(expected, result, strict=True):
                 assert _same(mine, theirs), f"{dtype.__name__}: parameters or slots differ"
@@ -151,12 +153,11 @@ def same_bits(cls: type[Optimizer], h: dict[str, Any]) -> None:
 def not_a_number(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """A NaN in the gradient reaches its parameter, and no other that no sum joins with it."""
     scopes = {measure.scope for measure in cls.measures}
-    p, q = np.ones(40, np.float32), np.ones(40, np.float32)
-    g = np.ones(40, np.float32)
-    g[[3, 39]] = np.nan
+    p, q, g = (_shaped(cls, np.ones(40, np.float32)) for _ in range(3))
+    g.flat[[3, 39]] = np.nan
     opt = cls([p, q], **h)
     _ahead(opt)
-    opt.step([g, np.ones(40, np.float32)])
+    opt.step([g, np.ones_like(q)])
     assert np.isnan(p[np.isnan(g)]).all()
     if "tensor" not in scopes and "all" not in scopes:
         assert not np.isnan(p[~np.isnan(g)]).any()
@@ -166,13 +167,13 @@ def not_a_number(cls: type[Optimizer], h: dict[str, Any]) -> None:
 
 def leaves_alone(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """None leaves a parameter, its slots, its own numbers and its step count alone."""
-    p, q = np.ones(5), np.ones(6)
+    p, q = _shaped(cls, np.ones(5)), _shaped(cls, np.ones(6))
     opt = cls({"p": p, "q": q}, **h)
     _ahead(opt)
-    opt.step({"p": np.ones(5), "q": np.ones(6)})
+    opt.step({"p": np.ones_like(p), "q": np.ones_like(q)})
     before, state = q.copy(), copy.deepcopy(dict(opt.state["q"]))
     _ahead(opt)
-    opt.step({"p": np.ones(5), "q": None})
+    opt.step({"p": np.ones_like(p), "q": None})
     assert np.allclose(q, before, rtol=0, atol=1e-15)
     assert opt.state["p"]["step"] == 2
     for name, value in opt.state["q"].items():
@@ -181,7 +182,7 @@ def leaves_alone(cls: type[Optimizer], h: dict[str, Any]) -> None:
 
 def continues(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """A saved and loaded, and a copied, optimizer go on with the same bits; the layout is torch's."""
-    p = np.linspace(-1, 1, 37)
+    p = _shaped(cls, np.linspace(-1, 1, 37))
     opt = cls([p], **h)
     _steps(opt, [p], 4)
     saved, q = opt.state_dict(), p.copy()
@@ -245,11 +246,11 @@ def steps_rows(cls: type[Optimizer], h: dict[str, Any]) -> None:
 
 def descends_or_ascends(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """maximize=True with gradients of the other sign gives the same bits."""
-    p, q = np.linspace(-1, 1, 19), np.linspace(-1, 1, 19)
+    p, q = (_shaped(cls, np.linspace(-1, 1, 19)) for _ in range(2))
     down, up = cls(p, **h), cls(q, **h)
     up.param_groups[0]["maximize"] = not up.param_groups[0]["maximize"]
     for t in range(5):
-        g = np.cos(np.arange(19.0) + t)
+        g = np.cos(np.arange(19.0) + t).reshape(p.shape)
         _ahead(down)
         down.step(g)
         _ahead(up)
@@ -270,6 +271,16 @@ CHECKS: tuple[Check, ...] = (
     steps_rows,
     descends_or_ascends,
 )
+
+
+def _shaped(cls: type[Optimizer], numbers: np.ndarray) -> np.ndarray:
+    """The numbers, with as many dimensions as the class wants."""
+    if cls.dimensions is None:
+        return numbers
+    n = numbers.size
+    rows = max((r for r in range(1, math.isqrt(n) + 1) if n % r == 0), default=1)
+    last = (n,) if cls.dimensions == 1 else (rows, n // rows)
+    return numbers.reshape((1,) * (cls.dimensions - 2) + last)
 
 
 def _ahead(opt: Any) -> None:
@@ -297,6 +308,8 @@ def _changed(value: Any, choices: tuple[str, ...]) -> Iterator[list[Any]]:
     """Values to try instead, any of which may show; for a tuple, of each of its numbers."""
     if isinstance(value, bool):
         yield [not value]
+    elif value is None and choices:
+        yield list(choices)
     elif isinstance(value, str):
         yield from ([choice] for choice in choices if choice != value)
     elif isinstance(value, tuple):
@@ -308,14 +321,14 @@ def _changed(value: Any, choices: tuple[str, ...]) -> Iterator[list[Any]]:
 
 def _numbers(value: float) -> list[float]:
     # a limit that 50 steps do not come near, or a number of steps, shows only when it is small
-    return [value / 2 if value else 0.1, 0.001, 5.0]
+    return [value / 2 if value else 0.1, 0.001, 5.0, *([value + 1] if type(value) is int else [])]
 
 
 def _result(cls: type[Optimizer], values: dict[str, Any], name: str, value: Any) -> bool:
     """Whether name=value changes a run with these values; False where they do not go together."""
     outcomes = []
     for h in (values, {**values, name: value}):
-        p = np.linspace(-1, 1, 11)
+        p = _shaped(cls, np.linspace(-1, 1, 12))
         try:
             opt = cls(p, **h)
         except ValueError:

@@ -64,6 +64,11 @@ class Declarations:
         return {**self.optimizer.slots, **average}
 
     @property
+    def kept(self) -> Mapping[str, Slot]:
+        """The slots that are state; others are scratch."""
+        return {n: slot for n, slot in self.slots.items() if n not in self.rule.filled}
+
+    @property
     def running(self) -> Mapping[str, float]:
         """The running fields and their initial values."""
         return self.optimizer.running
@@ -178,6 +183,15 @@ def _refuse_reserved(optimizer: type[Formula], kinds: Mapping[str, Value]) -> No
         raise TypeError(
             f"{optimizer.__name__}: measures has two stages over lines; expected one at most"
         )
+    for measure in optimizer.measures:
+        if measure.into and optimizer.slots.get(measure.into) != Slot():
+            raise TypeError(
+                f"{optimizer.__name__}: a measure writes into {measure.into!r}; expected the name of a plain Slot()"
+            )
+        if measure.whole is not None and "jit_step" in optimizer.supports:
+            raise TypeError(
+                f"{optimizer.__name__}: a measure calls Python, which jit_step cannot; take it out of supports"
+            )
 
 
 def _plain(function: Any) -> Callable[..., Any]:

@@ -44,6 +44,8 @@ class Formula:
         Declared by the class: whether its first step differs from those that follow, so that rows which are stepped by
         themselves (`Optimizer.step_rows`) each have a step count of their own; or a hyperparameter without which
         it does not.
+    dimensions : int or None
+        Declared by the class: how many dimensions parameters must have; any number by default.
     supports : set of str
         Declared by the class: which of the abilities ``"jit_step"``, ``"complex"`` (parameters, updated as pairs
         of reals) and ``"rows"`` it has, by default all. Asking for another is a TypeError.
@@ -57,6 +59,7 @@ class Formula:
     domains: ClassVar[Mapping[str, Domain]] = {}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     storages: ClassVar[Mapping[str, Callable[[np.dtype[Any]], Storage]]] = {}
+    dimensions: ClassVar[int | None] = None
     first_step: ClassVar[bool | str] = False
     supports: ClassVar[frozenset[str]] = frozenset({"jit_step", "complex", "rows"})
     tile: ClassVar[int] = TILE

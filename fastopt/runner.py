@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from fastopt import gradients
 from fastopt.drivers import cpu, threads
 from fastopt.table import Table
 from fastopt.variant import ROWS, Variant
+from fastopt.whole import Room, WholeTensors
 from fastopt.workspace import Workspace
 
 _NO_ARRAYS = np.zeros(0, np.int64)
@@ -32,7 +33,8 @@ class Runner:
         self.tables: list[Table] | None = None  # others than the workspace's
         self.forced_shares: int | None = None
         self._calls: dict[frozenset[str] | tuple[str, str], list[Call]] = {}
-        self._ordinary: list[tuple[Call, tuple[int, ...]]] = []
+        self._ordinary: list[_Phase] = []
+        self._room = Room()
         self._generation = -1
         self._arrangement: Any = None
 
@@ -85,7 +87,8 @@ class Runner:
         w = self.workspace
         valid = self._generation == threads.generation and self._arrangement is w.arrangement
         if not (valid and self._ordinary):
-            self._ordinary = self._in_phases(self._prepared(frozenset()), frozenset())
+            plain: frozenset[str] = frozenset()
+            self._ordinary = self._in_phases(self._prepared(plain), plain, w.header)
         ids = w.ids
         if len(leaves) == 1:  # small steps feel every call
             ids[0] = id(leaves[0])
@@ -99,22 +102,48 @@ class Runner:
             ids = _NO_ARRAYS
         del held
 
-    def update(self, options: frozenset[str], header: np.ndarray | None = None) -> None:
-        """The rule's sums and its update, for all tensors whose gradient is located; with other header rows."""
+    def update(
+        self,
+        options: frozenset[str],
+        header: np.ndarray | None = None,
+        between: Callable[[], None] | None = None,
+    ) -> None:
+        """The rule's sums and its update, for all tensors whose gradient is located.
+
+        With other header rows, or with something to be done in `between`, when the totals of all stages are known.
+        """
         calls = self._prepared(options) if header is None else self._stepping(options, header)
-        for call, last in self._in_phases(calls, options):
+        rows = self.workspace.header if header is None else header
+        for call, last in self._in_phases(calls, options, rows, between):
             call.run(_NO_ARRAYS, last)
 
     def _in_phases(
-        self, calls: list[Call], options: frozenset[str]
-    ) -> list[tuple[Call, tuple[int, ...]]]:
-        """Calls with their last arguments: the phases of rules that measure, which every table must have done."""
-        stages = 0 if ROWS in options else len(self.workspace.declared.rule.measures)
-        phases: list[tuple[int, ...]] = [()]
-        if stages > 0:
-            together = len(calls) == 1
-            phases = [(0, stages + 1)] if together else [(i, i + 1) for i in range(stages + 1)]
-        return [(call, phase) for phase in phases for call in calls]
+        self,
+        calls: list[Call],
+        options: frozenset[str],
+        header: np.ndarray,
+        between: Callable[[], None] | None = None,
+    ) -> list[_Phase]:
+        """Calls with their last arguments: the phases of rules that measure, and what stands between them.
+
+        A phase ends where every table must have done it before the next, or Python has something to do.
+        """
+        measures = self.all_tables()[0].variant.rule.measures
+        if not measures or ROWS in options:
+            return [(call, ()) for call in calls]
+        found: list[_Phase] = []
+        begin, stages = 0, len(measures)
+        for end in range(1, stages + 2):
+            whole = end <= stages and measures[end - 1].whole is not None
+            pauses = end == stages and between is not None
+            if end > stages or len(calls) > 1 or whole or pauses:
+                found += [(call, (begin, end)) for call in calls]
+                begin = end
+            if whole:
+                found.append((WholeTensors(self.workspace, header, end - 1, self._room), ()))
+            if pauses and between is not None:
+                found.append((_Pause(between), ()))
+        return found
 
     @property
     def least_square(self) -> float:
@@ -216,6 +245,23 @@ _OF_TABLE = (
 )  # fmt: skip
 
 Copies = list[tuple[Any, np.ndarray]]
+
+
+class _Step(Protocol):
+    def run(self, first: Any, last: tuple[int, ...] = ()) -> Any: ...
+
+
+_Phase = tuple[_Step, tuple[int, ...]]
+
+
+@dataclasses.dataclass
+class _Pause:
+    """What a caller does between two phases."""
+
+    action: Callable[[], None]
+
+    def run(self, first: Any, last: tuple[int, ...] = ()) -> None:
+        self.action()
 
 
 class Call:

@@ -80,6 +80,11 @@ class Stateful(Formula):
                 raise TypeError(
                     f"parameter {name} has dtype {p.dtype}; {type(self).__name__} takes real numbers only"
                 )
+            if self.dimensions is not None and p.ndim != self.dimensions:
+                raise ValueError(
+                    f"parameter {name} has shape {p.shape}; {type(self).__name__} takes arrays of "
+                    f"{self.dimensions} dimensions only, others need another optimizer"
+                )
             if lines and p.ndim > 2 and not p.flags.c_contiguous:
                 raise ValueError(
                     f"parameter {name} has {p.ndim} dimensions in Fortran order; {type(self).__name__} takes "
@@ -154,6 +159,10 @@ class Stateful(Formula):
             yield
         finally:
             self._busy.release()
+
+    def _force_shares(self, shares: int | None) -> None:
+        """Split every pass into so many shares, whatever its size; None: as measured."""
+        self._runner.force_shares(shares)
 
     def _require_support(self, ability: str) -> None:
         if ability not in self.supports:

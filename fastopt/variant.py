@@ -66,6 +66,11 @@ class Rule:
         return len(numbers)
 
     @property
+    def filled(self) -> frozenset[str]:
+        """The slots that a stage fills anew in every step: scratch, not state."""
+        return frozenset(measure.into for measure in self.measures if measure.into)
+
+    @property
     def label(self) -> str:
         """The class as messages name it."""
         return self.name.partition("-")[0]

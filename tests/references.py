@@ -176,7 +176,8 @@ CASES = [
     *references_catalogue.CASES,
 ]  # fmt: skip
 
-CLASSES = [getattr(fastopt, name) for name in fastopt.optimizers.__all__]
+EVERY_CLASS = [getattr(fastopt, name) for name in fastopt.optimizers.__all__]
+CLASSES = [cls for cls in EVERY_CLASS if cls.dimensions is None]  # of arrays of any shape
 
 
 def cases_of(cls):

@@ -11,7 +11,7 @@ import weakref
 
 import numpy as np
 import pytest
-from references import CASES, CLASSES, cases_of, make, step
+from references import CASES, CLASSES, EVERY_CLASS, cases_of, make, step
 
 import fastopt
 
@@ -98,7 +98,7 @@ def test_public_names():
     assert all(hasattr(fastopt, name) for name in fastopt.__all__)
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", EVERY_CLASS, ids=lambda c: c.__name__)
 def test_docstrings_state_formula_conventions_and_source(cls):
     text = inspect.getdoc(cls)
     for part in ("Parameters", "Conventions:", "References", "Examples", ".. math::"):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from references import cases_of
+from references import CLASSES, cases_of
 from stages import staged_step
 
 import fastopt
 
 SHAPES = [(7,), (300, 40), (), (3, 5, 130), (0, 4), (5000,), (40, 2100)]
-CLASSES = [getattr(fastopt, n) for n in fastopt.optimizers.__all__]
 SUMMING = [cls for cls in CLASSES if cls.measures]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from references import CLASSES, cases_of
+from references import CASES, EVERY_CLASS
+from references_matrices import CASES as MATRIX_CASES
 
 import fastopt
 from fastopt.contract import CHECKS, _required
@@ -12,14 +13,14 @@ from fastopt.scalar import maximum, sqrt
 
 
 @pytest.mark.parametrize("test", CHECKS, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", EVERY_CLASS, ids=lambda c: c.__name__)
 def test_contract(cls, test):
     test(cls, _required(cls))
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("test", CHECKS, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("case", [c for cls in CLASSES for c in cases_of(cls)], ids=str)
+@pytest.mark.parametrize("case", [*CASES, *MATRIX_CASES], ids=str)
 def test_contract_of_every_case(case, test):
     if case.hyperparameters.get("maximize") and test.__name__ == "decreases":
         case = type(case)(case.cls, case.reference, {**case.hyperparameters, "maximize": False})

@@ -118,11 +118,14 @@ def names(variant: Variant, body: Body) -> dict[str, Any]:
 
 def update(variant: Variant) -> Body:
     """The rule's update of one element, with what its options add."""
-    options = variant.options
+    options, rule = variant.options, variant.rule
     kept = {
         f"s{i}": f"s{i}[i]"
-        for i, (storage, over) in enumerate(zip(variant.slots, variant.over, strict=True))
+        for i, (name, storage, over) in enumerate(
+            zip(rule.slots, variant.slots, variant.over, strict=True)
+        )
         if storage is not None and over == ELEMENT and PROPOSE not in options
+        if name not in rule.filled
     }
     slots = tuple_of([kept.get(f"s{i}", "_") for i in range(len(variant.slots))])
     call = f"{slots if variant.slots else '_'} = update({arguments(variant)})"
@@ -169,12 +172,15 @@ def measure(variant: Variant, stage: int) -> Body:
     """One of the rule's measures: added to, or the largest kept in, a row of sums per number."""
     chosen = variant.rule.measures[stage]
     count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
-    numbers = [f"v{k}" for k in range(count)]
+    filled = [f"s{variant.rule.slots.index(chosen.into)}"] if chosen.into else []
+    count -= len(filled)
+    numbers = [*(f"{name}[i]" for name in filled), *(f"v{k}" for k in range(count))]
     lines = [*gradient_lines(variant), f"{tuple_of(numbers)} = measure({arguments(variant)})"]
     for k in range(count):
         new = f"sums{k}[i] + v{k}" if chosen.reduce == "sum" else f"maximum(sums{k}[i], v{k})"
         lines.append(f"sums{k}[i] = {new}")
-    return Body("measure", chosen.function, lines, variant.reads(stage), sums=count)
+    touched, closed = variant.reads(stage) | set(filled), frozenset(filled)
+    return Body("measure", chosen.function, lines, touched, closed=closed, sums=count)
 
 
 def gradient_lines(variant: Variant) -> list[str]:

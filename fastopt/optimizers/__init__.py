@@ -23,6 +23,7 @@ from fastopt.optimizers.lars import LARS
 from fastopt.optimizers.lion import Lion
 from fastopt.optimizers.madgrad import MADGRAD
 from fastopt.optimizers.momentum import Momentum
+from fastopt.optimizers.muon import Muon
 from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
 from fastopt.optimizers.normalized_gd import NormalizedGD
@@ -73,6 +74,7 @@ __all__ = [
     "LaProp",
     "Lion",
     "Momentum",
+    "Muon",
     "NAdam",
     "NormalizedGD",
     "NovoGrad",
