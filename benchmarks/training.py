@@ -96,7 +96,6 @@ def stepper(
     shares: list[Share], problem: Problem, params: trainer.Arrays, seed: int
 ) -> Callable[[int, np.ndarray, np.ndarray], None]:
     """The step that optimizers ask for, found by what they can do."""
-    takes_value = ["value" in inspect.signature(opt.step).parameters for opt, _ in shares]
     rng = np.random.default_rng(seed)
 
     def step(t: int, x: np.ndarray, y: np.ndarray) -> None:
@@ -107,8 +106,10 @@ def stepper(
                 diagonal = curvature(problem, params, x, y, rng)
                 opt.update_hessian([diagonal[i] for i in own])
         loss, grads = problem.gradients(params, x, y)
-        for (opt, own), takes in zip(shares, takes_value, strict=True):
-            opt.step([grads[i] for i in own], **({"value": loss} if takes else {}))
+        known = {"value": loss}
+        for opt, own in shares:
+            inputs = {name: known[name] for name in getattr(opt, "inputs", ())}
+            opt.step([grads[i] for i in own], **inputs)
 
     return step
 

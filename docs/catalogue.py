@@ -77,9 +77,10 @@ def matrix(cls: Optimizer) -> tuple[Any, list[str]]:
 def slots(cls: Optimizer) -> str:
     """Slot names, with what a slot depends on."""
     texts = []
+    scratch = {getattr(measure, "into", None) for measure in cls.measures}
     for name, slot in cls.slots.items():
-        if any(measure.into == name for measure in cls.measures):
-            continue  # scratch
+        if name in scratch:
+            continue
         notes = [] if slot.shape == "element" else [slot.shape]
         notes += [f"with `{slot.when}`"] if slot.when else []
         texts.append(f"`{name}`" + (f" ({', '.join(notes)})" if notes else ""))

@@ -46,7 +46,7 @@ def test_runs_follow_from_the_seed(problem, name):
 class Asking:
     """Takes matrices, the loss and the Hessian, and keeps what it got."""
 
-    dimensions = 2
+    dimensions, inputs = 2, ("value",)
 
     def __init__(self, params, lr=1.0):
         self.params, self.hessians, self.values = params, [], []

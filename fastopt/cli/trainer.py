@@ -54,12 +54,14 @@ def loss_and_gradients(
 ) -> tuple[float, Arrays]:
     """Softmax cross-entropy of a batch, and the gradients of `loss_scale` times it by back-propagation."""
     activations = forward(params, x)
-    loss, delta = cross_entropy(activations[-1], y)
-    return loss, backward(params, activations, loss_scale * delta)
+    loss, delta = cross_entropy(activations[-1], y, loss_scale)
+    return loss, backward(params, activations, delta)
 
 
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean softmax cross-entropy, and its gradient with respect to the logits."""
+def cross_entropy(
+    logits: np.ndarray, labels: np.ndarray, loss_scale: float = 1.0
+) -> tuple[float, np.ndarray]:
+    """Mean softmax cross-entropy, and the gradient of `loss_scale` times it with respect to the logits."""
     z = logits - logits.max(axis=1, keepdims=True)
     exp = np.exp(z)
     total = exp.sum(axis=1, keepdims=True)
@@ -67,7 +69,7 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.nda
     loss = float((np.log(total[:, 0]) - z[rows, labels]).mean())
     probabilities = exp / total
     probabilities[rows, labels] -= 1
-    return loss, probabilities / len(labels)
+    return loss, probabilities / (len(labels) / loss_scale)
 
 
 def backward(params: Arrays, activations: Arrays, delta: np.ndarray) -> Arrays:
