@@ -57,9 +57,10 @@ class References:
 
     @property
     def state(self):
+        states = [{n: v for n, v in s.items() if n[0] != "_"} for s in self._states]
         if not self._together:
-            return self._states
-        (common,) = self._states
+            return states
+        (common,) = states
         parts = {n: self._split(v) for n, v in common.items() if np.ndim(v)}
         numbers = {n: v for n, v in common.items() if not np.ndim(v)}
         count = len(self._shapes)

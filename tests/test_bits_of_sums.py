@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from kinds import each_kind_and_dtype
 from references import CLASSES, cases_of
 from stages import staged_step
 
 import fastopt
 
 SHAPES = [(7,), (300, 40), (), (3, 5, 130), (0, 4), (5000,), (40, 2100)]
-SUMMING = [cls for cls in CLASSES if cls.measures]
 
 
 def run(cls, dtype, *, shares=1, pieces=None):
@@ -29,8 +29,7 @@ def run(cls, dtype, *, shares=1, pieces=None):
     return [p.tobytes() for p in params] + state
 
 
-@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.full)])
-@pytest.mark.parametrize("cls", SUMMING, ids=lambda c: c.__name__)
+@each_kind_and_dtype([cls for cls in CLASSES if cls.measures])
 def test_same_bits(cls, dtype):
     expected = run(cls, dtype)
     assert run(cls, dtype, shares=2) == expected, "two threads"

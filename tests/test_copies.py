@@ -101,7 +101,7 @@ def test_every_form_goes_on_with_the_same_bits(form, gradients, twin):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_case_goes_on_with_the_same_bits(case):
-    opt = case.cls([np.linspace(-1, 1, 9)], **case.hyperparameters)
+    opt = case.cls([np.linspace(-1, 1, 9, dtype=np.float32)], **case.hyperparameters)
     for t in range(3):
         step(opt, [gradient(parameters(opt)[0], t)])
     others = [copy.deepcopy(opt), pickle.loads(pickle.dumps(opt))]

@@ -8,12 +8,11 @@ import weakref
 import numba
 import numpy as np
 import pytest
+from kinds import each_kind_and_dtype
 from numba.core.errors import TypingError
 from references import CASES, CLASSES, make
 
 import fastopt
-
-EMBEDDED = [c for c in CLASSES if c is not fastopt.NAG]
 
 
 def gradients(shape, dtype, steps=4):
@@ -26,8 +25,7 @@ def bits(opt):
     return [p.tobytes(), *((n, np.asarray(v).tobytes()) for n, v in opt.state[0].items())]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("cls", EMBEDDED, ids=lambda c: c.__name__)
+@each_kind_and_dtype([c for c in CLASSES if "jit_step" in c.supports])
 def test_the_same_bits_as_step(cls, dtype):
     p, q = (np.linspace(-1, 1, 5000, dtype=dtype) for _ in range(2))
     opt, plain = make(cls, p), make(cls, q)

@@ -82,10 +82,7 @@ class Changing:
         self._way.step(grads)
 
     params = property(lambda self: self._way.params)
-
-    @property
-    def state(self):
-        return [{n: v for n, v in s.items() if n[0] != "_"} for s in self._way.state]
+    state = property(lambda self: self._way.state)
 
 
 @DTYPES

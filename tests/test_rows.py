@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+from kinds import each_kind_and_dtype
 from references import CLASSES, cases_of
 
 import fastopt
@@ -13,7 +14,6 @@ from fastopt.touched import takes_rows
 
 ROWS, WIDTH, STEPS, LATE = 7, 5, 12, 9
 TAKING = [cls for cls in CLASSES if takes_rows(cls) and not cls.measures]
-full = pytest.mark.full
 
 
 def touches(seed=5):
@@ -55,8 +55,7 @@ class ByRow:
         return {n: (begun, np.array([self.states[r][n] for r in begun])) for n in names}
 
 
-@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=full)])
-@pytest.mark.parametrize("cls", TAKING, ids=lambda c: c.__name__)
+@each_kind_and_dtype(TAKING)
 def test_rows_follow_the_formula(cls, dtype):
     """Parameters and slots of touched rows; a first step that differs is a row's own, however late."""
     case = cases_of(cls)[-1]
