@@ -14,6 +14,7 @@ class Case:
     hyperparameters: dict = field(default_factory=dict)
     torch: bool = False  # torch.optim has it, with these hyperparameters
     additions: int = 1  # how often torch adds to the parameter in a step, and so rounds it
+    shrinks: bool = False  # parameters shrink in every step, also without a decay or a gradient
 
     def __str__(self):
         return (
@@ -21,8 +22,8 @@ class Case:
         )
 
 
-def case(cls, reference, *, torch=False, additions=1, **hyperparameters):
-    return Case(cls, reference, hyperparameters, torch, additions)
+def case(cls, reference, *, torch=False, additions=1, shrinks=False, **hyperparameters):
+    return Case(cls, reference, hyperparameters, torch, additions, shrinks)
 
 
 def signed(g, maximize):

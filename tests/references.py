@@ -11,6 +11,7 @@ import numpy as np
 import references_adaptive
 import references_catalogue
 import references_momenta
+import references_step_sizes
 import references_sums
 from case import case, signed
 
@@ -173,6 +174,7 @@ CASES = [
     *references_adaptive.CASES,
     *references_momenta.CASES,
     *references_sums.CASES,
+    *references_step_sizes.CASES,
     *references_catalogue.CASES,
 ]  # fmt: skip
 

@@ -43,7 +43,9 @@ class WholeArrays:
         for argument in arguments:
             value = given.get(argument.name, argument.default)
             names = [name for name, _ in fields(argument.name, value)]
-            h |= dict(zip(names, as_numbers(value, ()), strict=True))
+            h |= dict(
+                zip(names, as_numbers(value, self.cls.choices.get(argument.name, ())), strict=True)
+            )
         return h
 
     def _slots(self, p, h):

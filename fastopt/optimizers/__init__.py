@@ -16,6 +16,10 @@ from fastopt.optimizers.adopt import ADOPT
 from fastopt.optimizers.aggmo import AggMo
 from fastopt.optimizers.asgd import ASGD
 from fastopt.optimizers.cautious_adamw import CautiousAdamW
+from fastopt.optimizers.dadapt_adamw import DAdaptAdamW
+from fastopt.optimizers.dog import DoG
+from fastopt.optimizers.dowg import DoWG
+from fastopt.optimizers.fromage import Fromage
 from fastopt.optimizers.grams import Grams
 from fastopt.optimizers.lamb import LAMB
 from fastopt.optimizers.laprop import LaProp
@@ -68,6 +72,10 @@ __all__ = [
     "AddSign",
     "AggMo",
     "CautiousAdamW",
+    "DAdaptAdamW",
+    "DoG",
+    "DoWG",
+    "Fromage",
     "Grams",
     "LaProp",
     "Lion",
