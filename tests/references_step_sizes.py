@@ -86,7 +86,7 @@ def dowg(
 F = fastopt
 CASES = [
     case(F.Fromage, fromage, shrinks=True, lr=0.013, min_norm=0.05),
-    case(F.Fromage, fromage, shrinks=True, lr=0.13, min_norm=9.0, maximize=True),
+    case(F.Fromage, fromage, shrinks=True, lr=0.023, min_norm=9.0, maximize=True),
     case(F.DAdaptAdamW, dadapt_adamw, lr=0.05, betas=(0.87, 0.97), eps=0.5, estim_lr0=0.1, weight_decay=0.2),
     case(F.DAdaptAdamW, dadapt_adamw, lr=0.05, betas=(0.87, 0.97), eps=0.5, estim_lr0=0.1, weight_decay=0.2,
          bias_correction=False, maximize=True),

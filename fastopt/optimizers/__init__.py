@@ -27,18 +27,22 @@ from fastopt.optimizers.lars import LARS
 from fastopt.optimizers.lion import Lion
 from fastopt.optimizers.madgrad import MADGRAD
 from fastopt.optimizers.momentum import Momentum
+from fastopt.optimizers.momo import MoMo
+from fastopt.optimizers.momo_adam import MoMoAdam
 from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
 from fastopt.optimizers.normalized_gd import NormalizedGD
 from fastopt.optimizers.novograd import NovoGrad
 from fastopt.optimizers.optimistic_adam import OptimisticAdam
 from fastopt.optimizers.optimistic_gd import OptimisticGD
+from fastopt.optimizers.polyak_sgd import PolyakSGD
 from fastopt.optimizers.powersign import PowerSign
 from fastopt.optimizers.prodigy import Prodigy
 from fastopt.optimizers.qhadam import QHAdam
 from fastopt.optimizers.qhm import QHM
 from fastopt.optimizers.radam import RAdam
 from fastopt.optimizers.rmsprop import RMSprop
+from fastopt.optimizers.rowwise_adagrad import RowwiseAdagrad
 from fastopt.optimizers.rprop import Rprop
 from fastopt.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from fastopt.optimizers.schedule_free_sgd import ScheduleFreeSGD
@@ -79,17 +83,21 @@ __all__ = [
     "Grams",
     "LaProp",
     "Lion",
+    "MoMo",
+    "MoMoAdam",
     "Momentum",
     "NAdam",
     "NormalizedGD",
     "NovoGrad",
     "OptimisticAdam",
     "OptimisticGD",
+    "PolyakSGD",
     "PowerSign",
     "Prodigy",
     "QHAdam",
     "RAdam",
     "RMSprop",
+    "RowwiseAdagrad",
     "Rprop",
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",

@@ -56,9 +56,9 @@ class DAdaptAdamW(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon outside the root, of the average that is not corrected; decoupled decay times gamma, with p before the step;
-    gamma is that of the old d and stands inside m and s; slots start at 0, d at estim_lr0. d is the number
-    ``opt.state[k]["estim_lr"]``, the same for all k (0 before the first step). Same as
+    Conventions: epsilon outside the root, of the average that is not corrected; decoupled decay times gamma, with p
+    before the step; gamma is that of the old d and stands inside m and s; slots start at 0, d at estim_lr0. d is
+    the number ``opt.state[k]["estim_lr"]``, the same for all k (0 before the first step). Same as
     optax.contrib.dadapt_adamw, which has no bias_correction, except that d stays as it is while s is 0 everywhere,
     where optax divides 0 by 0. Same as the authors' DAdaptAdam with decouple=True, which calls estim_lr0 d0, and
     bias_correction, which is off there, use_bias_correction; its growth_rate and coupled decay are not here. Groups

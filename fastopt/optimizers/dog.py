@@ -62,13 +62,13 @@ class DoG(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon inside the root, added to the sum of squares; coupled decay, inside the norm; init_params starts at the
-    parameters, G at 0. The numbers max_dist, sum_sq_norm_grads and step_size (the rate without lr) in
+    Conventions: epsilon inside the root, added to the sum of squares; coupled decay, inside the norm; init_params
+    starts at the parameters, G at 0. The numbers max_dist, sum_sq_norm_grads and step_size (the rate without lr) in
     ``opt.state[k]`` are the same for all k. Same as optax.contrib.dog, whose init_step is the pair of
-    init_step_type and init_step. The authors' DoG calls init_step reps_rel, and init_eta where it is a rate, and has
-    a rate for each group; their layer-wise variant is not here. They advise to average the parameters: see
-    ``ema_decay``. With batch normalisation they take 1e-4 for init_step. A tensor without a gradient counts in no norm
-    of that step.
+    init_step_type and init_step. The authors' DoG calls init_step reps_rel, and init_eta where it is a rate, and
+    has a rate for each group; their layer-wise variant is not here. They advise to average the parameters: see
+    ``ema_decay``. With batch normalisation they take 1e-4 for init_step. A tensor without a gradient counts in no
+    norm of that step.
 
     References
     ----------

@@ -46,10 +46,10 @@ class DoWG(Optimizer):
 
     Notes
     -----
-    Conventions: epsilon outside the root; coupled decay, inside the norm; init_params starts at the parameters, v at 0. The
-    numbers estim_sq_dist, weighted_sq_norm_grads and step_size (the rate without lr) in ``opt.state[k]`` are the same for
-    all k. Same as optax.contrib.dowg; the paper has no epsilon. A tensor without a gradient counts in no norm of that
-    step.
+    Conventions: epsilon outside the root; coupled decay, inside the norm; init_params starts at the parameters, v
+    at 0. The numbers estim_sq_dist, weighted_sq_norm_grads and step_size (the rate without lr) in ``opt.state[k]``
+    are the same for all k. Same as optax.contrib.dowg; the paper has no epsilon. A tensor without a gradient counts
+    in no norm of that step.
 
     References
     ----------

@@ -36,10 +36,10 @@ class Fromage(Optimizer):
 
     Notes
     -----
-    Conventions: both norms are bounded by min_norm from below, nothing is added to them; if it is 0, the ratio is 1 where a
-    norm is 0; the division by :math:`\sqrt{1 + \eta^2}` is part of every step, also where the gradient is 0; no
-    weight_decay, no state. Same as optax.fromage, which has no default of lr: 0.01 is the authors', whose own Fromage has
-    min_norm = 0 and can bound the norms (p_bound), which is not here.
+    Conventions: both norms are bounded by min_norm from below, nothing is added to them; if it is 0, the ratio is 1
+    where a norm is 0; the division by :math:`\sqrt{1 + \eta^2}` is part of every step, also where the gradient is
+    0; no weight_decay, no state. Same as optax.fromage, which has no default of lr: 0.01 is the authors', whose own
+    Fromage has min_norm = 0 and can bound the norms (p_bound), which is not here.
 
     References
     ----------
