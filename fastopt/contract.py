@@ -23,7 +23,8 @@ def check(optimizer: type[Optimizer], **hyperparameters: Any) -> None:
     ----------
     optimizer : subclass of Optimizer
     **hyperparameters
-        Values to check it with; what has no default and is not given is taken to be 0.01.
+        Values to check it with; what has no default and is not given is taken to be 0.01. Inputs of a step are
+        given the value of the function.
 
     Raises
     ------
@@ -82,8 +83,7 @@ def decreases(cls: type[Optimizer], h: dict[str, Any]) -> None:
         before = float(curvature @ (p * p))
         opt = cls(p, **h)
         for _ in range(500):
-            _ahead(opt)
-            opt.step(curvature * p)
+            _step(opt, curvature * p, value=0.5 * float(curvature @ (p * p)))
         after = float(curvature @ (p * p))
         assert after < 0.9 * before, f"from {before:.4g} to {after:.4g} in {dtype.__name__}"
 
@@ -96,8 +96,7 @@ def keeps_arrays(cls: type[Optimizer], h: dict[str, Any]) -> None:
         g.flags.writeable = False
         opt = cls(p, **h)
         for _ in range(2):  # the first may only look (ADOPT's)
-            _ahead(opt)
-            opt.step(g)
+            _step(opt, g)
         assert opt.param_groups[0]["params"][0] is p
         assert not np.all(p == 1), "the parameter did not change"
         lines = {"row": (5, 1), "column": (1, 7)}
@@ -154,8 +153,7 @@ def not_a_number(cls: type[Optimizer], h: dict[str, Any]) -> None:
     g = np.ones(40, np.float32)
     g[[3, 39]] = np.nan
     opt = cls([p, q], **h)
-    _ahead(opt)
-    opt.step([g, np.ones(40, np.float32)])
+    _step(opt, [g, np.ones(40, np.float32)])
     assert np.isnan(p[np.isnan(g)]).all()
     if "tensor" not in scopes and "all" not in scopes:
         assert not np.isnan(p[~np.isnan(g)]).any()
@@ -167,11 +165,9 @@ def leaves_alone(cls: type[Optimizer], h: dict[str, Any]) -> None:
     """None leaves a parameter, its slots, its own numbers and its step count alone."""
     p, q = np.ones(5), np.ones(6)
     opt = cls({"p": p, "q": q}, **h)
-    _ahead(opt)
-    opt.step({"p": np.ones(5), "q": np.ones(6)})
+    _step(opt, {"p": np.ones(5), "q": np.ones(6)})
     before, state = q.copy(), copy.deepcopy(dict(opt.state["q"]))
-    _ahead(opt)
-    opt.step({"p": np.ones(5), "q": None})
+    _step(opt, {"p": np.ones(5), "q": None})
     assert np.allclose(q, before, rtol=0, atol=1e-15)
     assert opt.state["p"]["step"] == 2
     for name, value in opt.state["q"].items():
@@ -229,10 +225,8 @@ def descends_or_ascends(cls: type[Optimizer], h: dict[str, Any]) -> None:
     up.param_groups[0]["maximize"] = not up.param_groups[0]["maximize"]
     for t in range(5):
         g = np.cos(np.arange(19.0) + t)
-        _ahead(down)
-        down.step(g)
-        _ahead(up)
-        up.step(-g)
+        _step(down, g)
+        _step(up, -g, value=-1.0)
     assert _same(p, q)
 
 
@@ -250,9 +244,11 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _ahead(opt: Any) -> None:
+def _step(opt: Any, grads: Any, value: float = 1.0) -> None:
+    """A step with what the class asks for besides: a look-ahead, inputs, which are all taken for the function's value."""
     if hasattr(opt, "lookahead"):
         opt.lookahead()
+    opt.step(grads, **dict.fromkeys(opt.inputs, value))
 
 
 def _steps(opt: Optimizer, arrays: list[np.ndarray], count: int, seed: int = 3) -> None:
@@ -263,8 +259,7 @@ def _steps(opt: Optimizer, arrays: list[np.ndarray], count: int, seed: int = 3) 
         for a in arrays:
             grads.append(total[start : start + a.size].reshape(a.shape).astype(a.dtype))
             start += a.size
-        _ahead(opt)
-        opt.step(grads[0] if opt._forest.structures[0].single else grads)
+        _step(opt, grads[0] if opt._forest.structures[0].single else grads)
 
 
 def _same(a: Any, b: Any) -> bool:

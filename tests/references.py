@@ -13,7 +13,7 @@ import references_catalogue
 import references_momenta
 import references_step_sizes
 import references_sums
-from case import case, signed
+from case import case, inputs_of, signed
 
 import fastopt
 
@@ -190,8 +190,8 @@ def make(cls, params, **hyperparameters):
     return cls(params, **{**cases_of(cls)[0].hyperparameters, **hyperparameters})
 
 
-def step(opt, grads):
-    """A step; with the look-ahead that NAG asks for."""
+def step(opt, grads, **options):
+    """A step; with the look-ahead that NAG asks for, and the inputs of the class."""
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
-    return opt.step(grads)
+    return opt.step(grads, **inputs_of(type(opt), opt.steps_taken), **options)

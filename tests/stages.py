@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from case import inputs_of
 
 import fastopt
 from fastopt.drivers import coefficients, cpu, lines, sums
@@ -13,6 +14,8 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
     w = opt._workspace
+    for name, value in inputs_of(type(opt), opt.steps_taken).items():
+        w.header[name] = np.where(w.header["maximize"], -value, value)
     w.gradients[:] = [g.ctypes.data for g in leaves]
     _measure(opt, pieces)
     for table in w.tables:
@@ -35,6 +38,7 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
             cpu.update(table.variant)(first, last, *rest)
         if table.variant.has_lines:
             lines.commit(table.variant)(table.grids, table.tensors, table.addresses, w.gradients)
+    w.counters[0] += 1
     if isinstance(opt, fastopt.NAG):
         opt._ahead = False
 
