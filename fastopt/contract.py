@@ -226,7 +226,7 @@ def descends_or_ascends(cls: type[Optimizer], h: dict[str, Any]) -> None:
     for t in range(5):
         g = np.cos(np.arange(19.0) + t)
         _step(down, g)
-        _step(up, -g, value=-1.0)
+        _step(up, -g, value=-2.0)
     assert _same(p, q)
 
 
@@ -244,7 +244,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _step(opt: Any, grads: Any, value: float = 1.0) -> None:
+def _step(opt: Any, grads: Any, value: float = 2.0) -> None:
     """A step with what the class asks for besides: a look-ahead, inputs, which are all taken for the function's value."""
     if hasattr(opt, "lookahead"):
         opt.lookahead()

@@ -190,8 +190,10 @@ def make(cls, params, **hyperparameters):
     return cls(params, **{**cases_of(cls)[0].hyperparameters, **hyperparameters})
 
 
-def step(opt, grads, **options):
+def step(opt, grads):
     """A step; with the look-ahead that NAG asks for, and the inputs of the class."""
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
-    return opt.step(grads, **inputs_of(type(opt), opt.steps_taken), **options)
+    if opt.inputs:
+        return opt.step(grads, **inputs_of(type(opt), opt.steps_taken))
+    return opt.step(grads)

@@ -102,7 +102,7 @@ def model_step(s, lr, weight_decay, lower_bound, adapt_lower_bound, rho, m, u, p
         lb = max((a * gap + product) / (2 * a * rho), lower_bound)
     t1 = max(a * (gap - rho * lb) + product, 0.0) / square if square > 2**-52 else 0.0
     tau = min(lr / rho, t1)
-    s["step_size"] = Sum(tau, operands / square if tau < lr / rho else tau)
+    s["step_size"] = Sum(tau, operands / square if 0 < tau < lr / rho else tau)
     if adapt_lower_bound:
         lb = max((gap + product - 0.5 * tau * square) / rho, lower_bound)
     s["lb"] = Sum(lb, operands / rho if adapt_lower_bound else lb)
@@ -125,7 +125,7 @@ def momo(
     s["barf"] = beta * s.get("barf", 0.0) + (1 - beta) * value
     s["gamma"] = renewed(s.get("gamma", Sum(0, 0)), beta, dot(g, p))
     tau = model_step(s, lr, weight_decay, lower_bound, adapt_lower_bound, 1.0, m, m, p)
-    return p - lr * weight_decay / (1 + lr * weight_decay) * p - tau * m
+    return p - (lr * weight_decay / (1 + lr * weight_decay) * p + tau * m)
 
 
 def momo_adam(
@@ -144,7 +144,7 @@ def momo_adam(
     u = m / (eps + np.sqrt(v / (1 - beta2**t)))
     rho = 1 - beta1**t
     tau = model_step(s, lr, weight_decay, lower_bound, adapt_lower_bound, rho, m, u, p)
-    return p - lr * weight_decay / (1 + lr * weight_decay) * p - tau * u
+    return p - (lr * weight_decay / (1 + lr * weight_decay) * p + tau * u)
 
 
 def rowwise_adagrad(
@@ -174,13 +174,13 @@ CASES = [
     case(F.DoG, dog, lr=0.7, init_step=0.003, init_step_type="learning_rate", eps=5.0, weight_decay=0.2),
     case(F.DoWG, dowg, lr=0.7, eps=0.05, weight_decay=0.2),
     case(F.DoWG, dowg, lr=0.7, init_estim_sq_dist=0.3, eps=0.05, weight_decay=0.2, maximize=True),
-    case(F.PolyakSGD, polyak_sgd, lr=0.017, scaling=0.7, f_min=0.3, eps=5.0),
-    case(F.PolyakSGD, polyak_sgd, lr=0.017, scaling=0.7, f_min=-3.3, eps=5.0, variant="sps+", maximize=True),
-    case(F.MoMo, momo, lr=0.013, beta=0.87, lower_bound=0.3, weight_decay=0.2),
-    case(F.MoMo, momo, lr=0.013, beta=0.87, lower_bound=-4.0, weight_decay=0.2, adapt_lower_bound=True,
+    case(F.PolyakSGD, polyak_sgd, lr=0.017, scaling=0.7, f_min=-1.3, eps=5.0, maximize=True),
+    case(F.PolyakSGD, polyak_sgd, lr=0.017, scaling=0.7, f_min=1.3, eps=5.0, variant="sps+"),
+    case(F.MoMo, momo, lr=0.03, beta=0.87, lower_bound=0.3, weight_decay=0.2),
+    case(F.MoMo, momo, lr=0.03, beta=0.87, lower_bound=-4.0, weight_decay=0.2, adapt_lower_bound=True,
          maximize=True),
-    case(F.MoMoAdam, momo_adam, lr=0.013, betas=(0.87, 0.97), eps=0.05, lower_bound=0.3, weight_decay=0.2),
-    case(F.MoMoAdam, momo_adam, lr=0.013, betas=(0.87, 0.97), eps=0.05, lower_bound=-4.0, weight_decay=0.2,
+    case(F.MoMoAdam, momo_adam, lr=0.03, betas=(0.87, 0.97), eps=0.05, lower_bound=0.3, weight_decay=0.2),
+    case(F.MoMoAdam, momo_adam, lr=0.03, betas=(0.87, 0.97), eps=0.05, lower_bound=-4.0, weight_decay=0.2,
          adapt_lower_bound=True, maximize=True),
     case(F.RowwiseAdagrad, rowwise_adagrad, lr=0.13, lr_decay=0.01, weight_decay=0.02,
          initial_accumulator_value=0.3, eps=5.0),

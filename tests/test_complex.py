@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from case import inputs_of
 from references import CASES, CLASSES, make, step
 from representatives import arrays
 
@@ -41,7 +42,10 @@ def test_as_pairs_of_reals(cls, dtype):
         same = [pairs(g).copy() for g in grads]
         infos = []
         for opt, given in ((mine, grads), (peer, same)):
-            infos.append(step(opt, given, scale=0.5, clip_norm=20.0, clip_value=0.9))
+            if isinstance(opt, fastopt.NAG):
+                opt.lookahead()
+            inputs = inputs_of(cls, opt.steps_taken)
+            infos.append(opt.step(given, scale=0.5, clip_norm=20.0, clip_value=0.9, **inputs))
         assert infos[0] == infos[1]
     for k, (p, q) in enumerate(zip(params, reals, strict=True)):
         assert p.tobytes() == q.tobytes()
