@@ -41,7 +41,8 @@ def arrays(shapes: list[tuple[int, ...]], seed: int = 0) -> list[np.ndarray]:
 
 
 def stepper(opt: fastopt.Optimizer | measure.Twin, grads: object) -> Callable[[], object]:
-    return lambda: opt.step(grads)
+    inputs = dict.fromkeys(getattr(opt, "inputs", ()), 1.0)
+    return lambda: opt.step(grads, **inputs)
 
 
 def torch_adamw(shapes: list[tuple[int, ...]]) -> Callable[[], object]:

@@ -74,6 +74,11 @@ class Declarations:
         return self.optimizer.running
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """What steps take beside gradients."""
+        return self.optimizer.inputs
+
+    @property
     def tile(self) -> int:
         """Elements in a tile."""
         return self.optimizer.tile
@@ -147,7 +152,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
     layout = list(_SHARED_FIELDS)
     for name, kind in kinds.items():
         layout += [field for field in fields(name, kind) if field[0] not in shared]
-    layout += [(name, "f8") for name in optimizer.running]
+    layout += [(name, "f8") for name in (*optimizer.running, *optimizer.inputs)]
     layout += [(name, "f8") for measure in optimizer.measures for name in measure.results]
     rule = Rule(
         name=_unique_name(optimizer),
@@ -171,7 +176,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
 def _refuse_reserved(optimizer: type[Formula], kinds: Mapping[str, Value]) -> None:
     results = [name for measure in optimizer.measures for name in measure.results]
     own = [name for name in kinds if name not in OPTIONS]
-    declared = [*own, *optimizer.slots, *optimizer.running, *results]
+    declared = [*own, *optimizer.slots, *optimizer.running, *optimizer.inputs, *results]
     taken = [
         "step", "machine_eps", "size", "rows", "columns", "params", "param_names", "schedules",
         AVERAGE, *OPTIONS,

@@ -27,6 +27,10 @@ class Formula:
     shared : tuple of str
         Declared by the class: those of `running` that are one number for all tensors; `advance` renews them also for
         tensors without a gradient.
+    inputs : tuple of str
+        Declared by the class: numbers that a step needs beside gradients, such as ``"value"``, that of the objective.
+        `step` and `propose` take them by keyword, and they are header fields; their sign is turned for
+        ``maximize=True``, as the gradient's is.
     measures : tuple of Measure
         Declared by the class: what must be summed before an update, stage by stage.
     moves : mapping of str to callable
@@ -48,12 +52,14 @@ class Formula:
         Declared by the class: how many dimensions parameters must have; any number by default.
     supports : set of str
         Declared by the class: which of the abilities ``"jit_step"``, ``"complex"`` (parameters, updated as pairs
-        of reals) and ``"rows"`` it has, by default all. Asking for another is a TypeError.
+        of reals) and ``"rows"`` it has, by default all; with `inputs` never ``"jit_step"`` nor ``"rows"``. Asking for
+        another is a TypeError.
     """
 
     slots: ClassVar[Mapping[str, Slot]] = {}
     running: ClassVar[Mapping[str, float]] = {}
     shared: ClassVar[tuple[str, ...]] = ()
+    inputs: ClassVar[tuple[str, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
     moves: ClassVar[Mapping[str, Callable[..., Any]]] = {}
     domains: ClassVar[Mapping[str, Domain]] = {}
@@ -71,9 +77,9 @@ class Formula:
         Parameters
         ----------
         h : record
-            The header row: hyperparameters by name (``betas`` as ``beta1``, ``beta2``), running fields, results of
-            measures; ``size`` is the number of the tensor's elements (a complex one counts as two), ``rows`` and
-            ``columns`` are those of its last two dimensions, 0 if it has fewer.
+            The header row: hyperparameters by name (``betas`` as ``beta1``, ``beta2``), running fields, inputs,
+            results of measures; ``size`` is the number of the tensor's elements (a complex one counts as two),
+            ``rows`` and ``columns`` are those of its last two dimensions, 0 if it has fewer.
         t : int
             The number of this step, from 1.
         """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastopt import embed, gradients, proposal, touched
-from fastopt.pipeline import Request, decide
+from fastopt.pipeline import Request, decide, options_and_inputs
 from fastopt.runner import Runner
 from fastopt.stateful import Stateful
 from fastopt.step_info import StepInfo
@@ -71,6 +71,13 @@ class Optimizer(Stateful):
     array([ 0.5, -1.5])
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.inputs:
+            cls.supports = cls.supports - {"jit_step", "rows"}
+            if cls.step is Optimizer.step:  # which feels every call, and looks for none
+                cls.step = Optimizer._step_with_inputs  # type: ignore[method-assign]
+
     # ---- steps ------------------------------------------------------------------------------------
 
     def step(
@@ -112,9 +119,15 @@ class Optimizer(Stateful):
         Raises
         ------
         TypeError, ValueError
-            If a gradient does not fit or overlaps a parameter or a slot, or an option is out of range; nothing was changed.
+            If a gradient does not fit or overlaps a parameter or a slot, or an option is out of range, or an input
+            is missing, unknown or not finite; nothing was changed.
         RuntimeError
             If another thread is stepping this optimizer; if there are neither `grads` nor accumulated ones.
+
+        Notes
+        -----
+        Optimizers with `inputs` take these by keyword too, such as ``value=loss`` for `fastopt.MoMo`. They are taken as
+        they are, not multiplied by `scale`. With `skip_nonfinite`, one that is not finite is a reason to skip.
 
         Examples
         --------
@@ -143,6 +156,14 @@ class Optimizer(Stateful):
         finally:
             self._busy.release()
 
+    def _step_with_inputs(self, grads: Any = _ACCUMULATED, **options: Any) -> StepInfo:
+        """`Optimizer.step`, which also takes the `inputs` of the class by keyword, such as ``value=loss``."""
+        request = Request(**options_and_inputs(type(self), "step", options))
+        with self._alone("step"):
+            if grads is _ACCUMULATED:
+                return self._step_accumulated(request)
+            return self._step(self._forest.leaves(grads), request)
+
     def _step(self, leaves: list[Any], request: Request) -> StepInfo:
         """A step with these gradients, in order of the parameters; the lock is held."""
         w, runner = self._workspace, self._runner
@@ -161,7 +182,7 @@ class Optimizer(Stateful):
             if go:
                 runner.update(options | asked)
         finally:
-            runner.plain_gains()
+            runner.forget_request()
         zeroed = [given for given, _ in held] if go else leaves
         return self._done(runner, norm, go, zeroed if request.zero_grads else [])
 
@@ -263,7 +284,7 @@ class Optimizer(Stateful):
                 runner.update((options | asked) - {ZERO_GRADS})
                 touched.count(w, runner.workspace, chosen)
         finally:
-            runner.plain_gains()
+            runner.forget_request()
         return self._done(runner, norm, go, leaves if request.zero_grads else [])
 
     def accumulate(self, grads: Any) -> None:
@@ -313,6 +334,7 @@ class Optimizer(Stateful):
         clip_norm: float | None = None,
         clip_norm_each: float | None = None,
         clip_value: float | None = None,
+        **inputs: float,
     ) -> Any:
         """Write the parameters that `step` would give elsewhere, and change nothing.
 
@@ -323,6 +345,8 @@ class Optimizer(Stateful):
             Contiguous writable arrays of the parameters' shapes, dtypes and memory order; new ones if left out.
         scale, clip_norm, clip_norm_each, clip_value
             As for `step`.
+        **inputs
+            Those of the class, as for `step`.
 
         Returns
         -------
@@ -336,7 +360,8 @@ class Optimizer(Stateful):
         >>> opt.propose(np.array([3.0, -4.0])), w, opt.state[0]["step"]
         (array([0.5, 2.5]), array([1., 2.]), 0)
         """
-        request = Request(scale, clip_norm, clip_norm_each, clip_value)
+        given = options_and_inputs(type(self), "propose", inputs, others=())
+        request = Request(scale, clip_norm, clip_norm_each, clip_value, **given)
         leaves = self._forest.leaves(grads)
         places = None if out is None else self._forest.leaves(out, "out")
         with self._alone("propose"):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import numbers
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from fastopt.drivers import cpu
+from fastopt.formula import Formula
 from fastopt.runner import Runner
 from fastopt.variant import CLIP_VALUE, TWO_FACTORS, ZERO_GRADS
 
@@ -22,6 +24,8 @@ class Request:
     ----------
     scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads
         See `Optimizer.step`.
+    inputs : mapping of str to float
+        See `Formula.inputs`.
     """
 
     scale: float = 1.0
@@ -30,6 +34,7 @@ class Request:
     clip_value: float | None = None
     skip_nonfinite: bool = False
     zero_grads: bool = False
+    inputs: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require("scale", self.scale, -math.inf, "a finite number")
@@ -45,6 +50,9 @@ class Request:
                 f"step: clip_norm is {self.clip_norm!r} and clip_norm_each is {self.clip_norm_each!r}; "
                 "expected one of them at most"
             )
+        for name, value in self.inputs.items():
+            if not (self.skip_nonfinite and _overflowed(value)):
+                _require(name, value, -math.inf, "a finite number")
 
     @property
     def options(self) -> frozenset[str]:
@@ -63,6 +71,28 @@ class Request:
         return self.clip_norm if self.clip_norm_each is None else self.clip_norm_each
 
 
+#: What any optimizer's step takes.
+OPTIONS = tuple(f.name for f in fields(Request) if f.name != "inputs")
+
+
+def options_and_inputs(
+    owner: type[Formula], what: str, given: Mapping[str, Any], others: Sequence[str] = OPTIONS
+) -> dict[str, Any]:
+    """Arguments of a request: what a class declares as its inputs, all of them, apart from other options."""
+    for name in owner.inputs:
+        if name not in given:
+            raise TypeError(
+                f"{what}: {owner.__name__} needs {name}; expected {what}(grads, {name}=...)"
+            )
+    options: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in owner.inputs and name not in others:
+            raise TypeError(f"{what}: {name} is {value!r}; {owner.__name__} takes no {name}")
+        (inputs if name in owner.inputs else options)[name] = value
+    return {**options, "inputs": inputs}
+
+
 def _require(name: str, value: Any, low: float, expected: str) -> None:
     real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
     if not real:
@@ -75,16 +105,22 @@ def _require(name: str, value: Any, low: float, expected: str) -> None:
         raise ValueError(f"step: {name} is {value!r}; expected {expected}")
 
 
+def _overflowed(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and not math.isfinite(value)
+
+
 def decide(runner: Runner, request: Request) -> tuple[float | None, bool, frozenset[str]]:
     """The norm of the scaled gradients if it is needed, whether to step, and what changes the loop.
 
-    Writes each tensor's factor and limit, which its gradient is multiplied by and clamped to.
+    Writes each tensor's factor and limit, which its gradient is multiplied by and clamped to, and the inputs.
     """
     w, scale = runner.workspace, float(request.scale)
     if runner.single and abs(scale) > _LARGEST:
         raise ValueError(
             f"step: scale is {request.scale!r}; expected a number that float32 holds, for float32 gradients"
         )
+    for name, value in request.inputs.items():
+        w.header[name] = np.where(w.header["maximize"], -value, value)
     w.gains[:, 0] = scale
     w.gains[:, 1] = math.inf if request.clip_value is None else request.clip_value
     if not request.needs_norm:
@@ -93,6 +129,7 @@ def decide(runner: Runner, request: Request) -> tuple[float | None, bool, frozen
     each = request.clip_norm_each is not None
     squares, units, finite = _squares(runner, scale, limit if each else math.inf)
     norm = cpu.decide()(squares, units, w.gradients, w.gains, scale, limit, each)
+    finite = finite and not any(map(_overflowed, request.inputs.values()))
     return norm, finite or not request.skip_nonfinite, _options(runner, request)
 
 

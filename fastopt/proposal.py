@@ -31,7 +31,7 @@ def propose(
         w.outs[:] = [a.ctypes.data for a in out]
         runner.update(options | {PROPOSE}, header=w.header.copy())
     finally:
-        runner.plain_gains()
+        runner.forget_request()
     del held
     for target, p, gradient in zip(out, w.parameters, leaves, strict=True):
         if gradient is None:

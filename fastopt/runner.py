@@ -56,9 +56,12 @@ class Runner:
             gradients.check_writable(leaves, w.names)
         return copies
 
-    def plain_gains(self) -> None:
-        """Let gradients be neither multiplied nor limited, as in an ordinary step."""
-        self.workspace.gains[:] = 1.0, np.inf
+    def forget_request(self) -> None:
+        """Let gradients be neither multiplied nor limited, as in an ordinary step, and forget the inputs."""
+        w = self.workspace
+        w.gains[:] = 1.0, np.inf
+        for name in w.declared.inputs:
+            w.header[name] = 0.0
 
     def _note(self, leaves: Sequence[Any]) -> None:
         view = memoryview(self.workspace.ids)  # type: ignore[arg-type]

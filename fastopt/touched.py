@@ -46,6 +46,7 @@ def takes_rows(optimizer: type[Formula]) -> bool:
     slots = [slot for slot in optimizer.slots.values() if slot.of_lines]
     return (
         "rows" in optimizer.supports
+        and not optimizer.inputs
         and all(measure.scope == "lines" for measure in optimizer.measures)
         and all(slot.shape == "row" and slot.seen is None for slot in slots)
     )

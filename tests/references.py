@@ -11,8 +11,9 @@ import numpy as np
 import references_adaptive
 import references_catalogue
 import references_momenta
+import references_step_sizes
 import references_sums
-from case import case, signed
+from case import case, inputs_of, signed
 
 import fastopt
 
@@ -173,6 +174,7 @@ CASES = [
     *references_adaptive.CASES,
     *references_momenta.CASES,
     *references_sums.CASES,
+    *references_step_sizes.CASES,
     *references_catalogue.CASES,
 ]  # fmt: skip
 
@@ -190,7 +192,9 @@ def make(cls, params, **hyperparameters):
 
 
 def step(opt, grads):
-    """A step; with the look-ahead that NAG asks for."""
+    """A step; with the look-ahead that NAG asks for, and the inputs of the class."""
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
+    if opt.inputs:
+        return opt.step(grads, **inputs_of(type(opt), opt.steps_taken))
     return opt.step(grads)

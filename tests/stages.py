@@ -6,6 +6,7 @@ import functools
 
 import numba
 import numpy as np
+from case import inputs_of
 
 import fastopt
 from fastopt.drivers import coefficients, cpu, lines, sums
@@ -23,6 +24,8 @@ def staged_step(opt, leaves, *, pieces=1):
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
     w = opt._workspace
+    for name, value in inputs_of(type(opt), opt.steps_taken).items():
+        w.header[name] = np.where(w.header["maximize"], -value, value)
     w.gradients[:] = [g.ctypes.data for g in leaves]
     _measure(opt, pieces)
     for table in w.tables:
@@ -46,6 +49,7 @@ def staged_step(opt, leaves, *, pieces=1):
             entry(lines.commit(table.variant))(
                 table.grids, table.tensors, table.addresses, w.gradients
             )
+    w.counters[0] += 1
     if isinstance(opt, fastopt.NAG):
         opt._ahead = False
 

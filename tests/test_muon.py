@@ -187,7 +187,9 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("options", "meaning"), OPTIONS, ids=[str(options) for options, _ in OPTIONS])
+@pytest.mark.parametrize(
+    ("options", "meaning"), OPTIONS, ids=[str(options) for options, _ in OPTIONS]
+)
 def test_options(options, meaning):
     shapes = [(5, 7), (12, 5), BIG]
     params = matrices(shapes=shapes)

@@ -16,6 +16,10 @@ from fastopt.optimizers.adopt import ADOPT
 from fastopt.optimizers.aggmo import AggMo
 from fastopt.optimizers.asgd import ASGD
 from fastopt.optimizers.cautious_adamw import CautiousAdamW
+from fastopt.optimizers.dadapt_adamw import DAdaptAdamW
+from fastopt.optimizers.dog import DoG
+from fastopt.optimizers.dowg import DoWG
+from fastopt.optimizers.fromage import Fromage
 from fastopt.optimizers.grams import Grams
 from fastopt.optimizers.lamb import LAMB
 from fastopt.optimizers.laprop import LaProp
@@ -23,6 +27,8 @@ from fastopt.optimizers.lars import LARS
 from fastopt.optimizers.lion import Lion
 from fastopt.optimizers.madgrad import MADGRAD
 from fastopt.optimizers.momentum import Momentum
+from fastopt.optimizers.momo import MoMo
+from fastopt.optimizers.momo_adam import MoMoAdam
 from fastopt.optimizers.muon import Muon
 from fastopt.optimizers.nadam import NAdam
 from fastopt.optimizers.nag import NAG
@@ -30,12 +36,14 @@ from fastopt.optimizers.normalized_gd import NormalizedGD
 from fastopt.optimizers.novograd import NovoGrad
 from fastopt.optimizers.optimistic_adam import OptimisticAdam
 from fastopt.optimizers.optimistic_gd import OptimisticGD
+from fastopt.optimizers.polyak_sgd import PolyakSGD
 from fastopt.optimizers.powersign import PowerSign
 from fastopt.optimizers.prodigy import Prodigy
 from fastopt.optimizers.qhadam import QHAdam
 from fastopt.optimizers.qhm import QHM
 from fastopt.optimizers.radam import RAdam
 from fastopt.optimizers.rmsprop import RMSprop
+from fastopt.optimizers.rowwise_adagrad import RowwiseAdagrad
 from fastopt.optimizers.rprop import Rprop
 from fastopt.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from fastopt.optimizers.schedule_free_sgd import ScheduleFreeSGD
@@ -70,9 +78,15 @@ __all__ = [
     "AddSign",
     "AggMo",
     "CautiousAdamW",
+    "DAdaptAdamW",
+    "DoG",
+    "DoWG",
+    "Fromage",
     "Grams",
     "LaProp",
     "Lion",
+    "MoMo",
+    "MoMoAdam",
     "Momentum",
     "Muon",
     "NAdam",
@@ -80,11 +94,13 @@ __all__ = [
     "NovoGrad",
     "OptimisticAdam",
     "OptimisticGD",
+    "PolyakSGD",
     "PowerSign",
     "Prodigy",
     "QHAdam",
     "RAdam",
     "RMSprop",
+    "RowwiseAdagrad",
     "Rprop",
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",

@@ -176,7 +176,7 @@ class Mechanic(Wrapper):
                 return inner._step(leaves, request)
             self._runner.update(options - {ZERO_GRADS}, between=between)
         finally:
-            self._runner.plain_gains()
+            self._runner.forget_request()
         del held
         if not self.monitor:
             return infos[0]

@@ -12,6 +12,7 @@ import numpy as np
 from fastopt import checkpoint, proposal
 from fastopt.hyperparameters import OPTIONS, Group
 from fastopt.optimizer import Optimizer
+from fastopt.pipeline import options_and_inputs
 from fastopt.state import State
 from fastopt.step_info import StepInfo
 
@@ -67,6 +68,8 @@ class Wrapper(Optimizer):
             reason = f"it moves its parameters between steps, by {moves}"
         elif given:
             reason = f"it has {' and '.join(given)}, which must be given to {name} itself"
+        elif optimizer.inputs:
+            reason = f"its steps take {' and '.join(optimizer.inputs)}"
         elif optimizer._embedded is not None:
             reason = "jit_step() has handed out its state"
         elif taken:
@@ -124,8 +127,10 @@ class Wrapper(Optimizer):
         clip_norm: float | None = None,
         clip_norm_each: float | None = None,
         clip_value: float | None = None,
+        **inputs: float,
     ) -> Any:
         """`Optimizer.propose`, by a step of a copy."""
+        options_and_inputs(type(self), "propose", inputs, others=())
         leaves, inner = self._forest.leaves(grads), self._optimizer
         places = None if out is None else self._forest.leaves(out, "out")
         with self._alone("propose"):
