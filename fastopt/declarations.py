@@ -26,7 +26,7 @@ from fastopt.hyperparameters import (
 )  # fmt: skip
 from fastopt.slots import Slot
 from fastopt.storage import Storage
-from fastopt.variant import Rule
+from fastopt.variant import NORMAL, Rule
 
 # The leading fields of every header row, the same for all optimizers.
 # machine_eps: of the parameter's dtype, for rules whose default epsilon it is.
@@ -147,7 +147,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
     # what has no default is a number
     defaults = {n: 0.0 if p.default is p.empty else p.default for n, p in signature.items()}
     kinds = {name: defaults.get(name, OPTIONS.get(name, value)) for name, value in values.items()}
-    _refuse_reserved(optimizer, kinds)
+    _refuse(optimizer, kinds)
     shared = {name for name, _ in _SHARED_FIELDS}
     layout = list(_SHARED_FIELDS)
     for name, kind in kinds.items():
@@ -163,6 +163,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
         advance=optimizer.advance,
         running=tuple(optimizer.running),
         moves=tuple((name, _plain(move)) for name, move in optimizer.moves.items()),
+        folds=tuple((name, _plain(fold)) for name, fold in optimizer.folds.items()),
         measures=tuple(optimizer.measures),
         lines=tuple(
             (slot.combine, slot.seen) if slot.combine is not None else None
@@ -173,7 +174,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
     return Declarations(optimizer, rule, kinds)
 
 
-def _refuse_reserved(optimizer: type[Formula], kinds: Mapping[str, Value]) -> None:
+def _refuse(optimizer: type[Formula], kinds: Mapping[str, Value]) -> None:
     results = [name for measure in optimizer.measures for name in measure.results]
     own = [name for name in kinds if name not in OPTIONS]
     declared = [*own, *optimizer.slots, *optimizer.running, *optimizer.inputs, *results]
@@ -184,6 +185,10 @@ def _refuse_reserved(optimizer: type[Formula], kinds: Mapping[str, Value]) -> No
     for name in taken:
         if name in declared:
             raise TypeError(f"{optimizer.__name__}: {name!r} is reserved; give it another name")
+    if "seed" not in kinds and any(slot.shape == NORMAL for slot in optimizer.slots.values()):
+        raise TypeError(
+            f"{optimizer.__name__}: a slot has the shape 'normal'; expected a hyperparameter seed, a number"
+        )
     if sum(measure.scope == "lines" for measure in optimizer.measures) > 1:
         raise TypeError(
             f"{optimizer.__name__}: measures has two stages over lines; expected one at most"

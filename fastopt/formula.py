@@ -36,6 +36,9 @@ class Formula:
     moves : mapping of str to callable
         Declared by the class: other changes ``move(c, p, s) -> (p, (slots...))`` of parameters
         and slots, with the coefficients of the coming step.
+    folds : mapping of str to callable
+        Declared by the class: how other arrays than gradients are taken in, ``fold(c, p, a, s) -> (p, (slots...))``:
+        a number for each element, its sign turned for ``maximize=True``; otherwise like `moves`.
     domains : mapping of str to Interval or tuple of Interval
         Declared by the class: what values hyperparameters may take, where their name does not say it; a tuple
         has an entry for each value.
@@ -62,6 +65,7 @@ class Formula:
     inputs: ClassVar[tuple[str, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
     moves: ClassVar[Mapping[str, Callable[..., Any]]] = {}
+    folds: ClassVar[Mapping[str, Callable[..., Any]]] = {}
     domains: ClassVar[Mapping[str, Domain]] = {}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     storages: ClassVar[Mapping[str, Callable[[np.dtype[Any]], Storage]]] = {}

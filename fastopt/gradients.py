@@ -87,7 +87,7 @@ def accept(
     busy: np.ndarray,
     rows: tuple[int, ...] | None = None,
 ) -> np.ndarray:
-    """The gradient as an array in its parameter's memory order: itself, or a copy.
+    """The gradient, which `name` names, as an array in its parameter's memory order: itself, or a copy.
 
     With `rows`, it is that of as many rows, in this shape.
 
@@ -103,15 +103,15 @@ def accept(
     if isinstance(gradient, np.generic):
         gradient = np.asarray(gradient)
     if not isinstance(gradient, np.ndarray) or isinstance(gradient, np.ma.MaskedArray):
-        raise TypeError(f"gradient of {name} is {describe(gradient)}; expected {expected}")
+        raise TypeError(f"{name} is {describe(gradient)}; expected {expected}")
     if gradient.dtype != parameter.dtype:
-        raise TypeError(f"gradient of {name} has dtype {gradient.dtype}; expected {expected}")
+        raise TypeError(f"{name} has dtype {gradient.dtype}; expected {expected}")
     if gradient.shape != shape:
-        raise ValueError(f"gradient of {name} has shape {gradient.shape}; expected {expected}")
+        raise ValueError(f"{name} has shape {gradient.shape}; expected {expected}")
     low, high = np.lib.array_utils.byte_bounds(gradient)
     if gradient.size and np.any((busy[:, 0] < high) & (low < busy[:, 1])):
         raise ValueError(
-            f"gradient of {name} overlaps the memory of a parameter or of the optimizer's state; "
+            f"{name} overlaps the memory of a parameter or of the optimizer's state; "
             "give it memory of its own"
         )
     order = "C" if parameter.flags.c_contiguous else "F"

@@ -325,6 +325,17 @@ class Optimizer(Stateful):
         self._accumulator.clear()
         return info
 
+    def _fold(self, name: str, arrays: Any, what: str) -> None:
+        """Take in arrays, checked like gradients, by one of `folds`; `what` names them in messages."""
+        leaves = self._forest.leaves(arrays, what)
+        with self._alone(name):
+            w, runner = self._workspace, self._runner
+            if w.follows:
+                w.follow()
+            held = runner.locate(leaves, what=what)
+            runner.move(name, w.gradients)
+            del held
+
     def propose(
         self,
         grads: Any,
@@ -402,5 +413,5 @@ class Optimizer(Stateful):
         with self._alone("jit_step"):
             self._require_one_count("jit_step")
             kernel, state = embed.jit_step(self._workspace)
-            self._embedded = set(self._workspace.slots[0])
+            self._embedded = self._workspace.declared.present(self._workspace.groups[0])
         return kernel, state

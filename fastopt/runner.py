@@ -45,12 +45,12 @@ class Runner:
 
     # ---- gradients ------------------------------------------------------------------------------
 
-    def locate(self, leaves: Sequence[Any], zeroed: bool = False) -> Copies:
+    def locate(self, leaves: Sequence[Any], zeroed: bool = False, what: str = "gradient") -> Copies:
         """Check all gradients and note where they lie; those that had to be copied, with the copies, to be held."""
         w = self.workspace
         self._note(leaves)
         copies = self._checked(
-            lambda: cpu.locate()(w.ids, w.layout, w.occupied, w.gradients), leaves
+            lambda: cpu.locate()(w.ids, w.layout, w.occupied, w.gradients), leaves, what
         )
         if zeroed:
             gradients.check_writable(leaves, w.names)
@@ -68,17 +68,19 @@ class Runner:
         for k, leaf in enumerate(leaves):
             view[k] = id(leaf)
 
-    def _checked(self, locating: Callable[[], int], leaves: Sequence[Any]) -> Copies:
+    def _checked(
+        self, locating: Callable[[], int], leaves: Sequence[Any], what: str = "gradient"
+    ) -> Copies:
         copies: Copies = []
         wrong = locating()
         while wrong >= 0:  # nothing was changed yet; Python looks at this one
-            copies.append((leaves[wrong], self._accept(leaves[wrong], wrong)))
+            copies.append((leaves[wrong], self._accept(leaves[wrong], wrong, what)))
             wrong = locating()
         return copies
 
-    def _accept(self, gradient: Any, k: int) -> np.ndarray:
+    def _accept(self, gradient: Any, k: int, what: str) -> np.ndarray:
         w = self.workspace
-        array = gradients.accept(gradient, w.parameters[k], w.names[k], w.occupied)
+        array = gradients.accept(gradient, w.parameters[k], f"{what} of {w.names[k]}", w.occupied)
         w.ids[k] = gradients.LOCATED
         w.gradients[k] = array.ctypes.data
         return array
@@ -165,7 +167,10 @@ class Runner:
         return any(t.variant.dtype == np.float32 for t in self.all_tables())
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:
-        """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0."""
+        """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0.
+
+        A fold is applied to those whose entry is the address of an array.
+        """
         for call in self._prepared(("move", name)):
             call.run(self.workspace.everyone if active is None else active)
 

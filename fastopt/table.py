@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from fastopt.drivers.noise import KEYS
 from fastopt.storage import count_reals
 from fastopt.strips import STRIP_COLUMNS, Strips
-from fastopt.variant import BLOCK, LEADING, Variant
+from fastopt.variant import BLOCK, Variant
 
 #: Elements in a tile: 16 KiB of float32, so that unpacked tiles of packed storages stay in L1 and L2.
 TILE = 4096
@@ -37,7 +38,7 @@ class Table:
     tiles : int64 (rows, 5)
         A row per tile: tensor (in this table), offset in it, length, elements in the rows before, and by how many bytes
         its gradient lies elsewhere than at this offset in the tensor's (fastopt/touched.py).
-    coefficients : (tensors, leading columns and the rule's) in compute dtype
+    coefficients : (tensors, leading columns, the rule's and the key of its noise) in compute dtype
         Written by `advance`, read by `update`.
     blocks : float64 (rows, results)
         Sums of each tile.
@@ -56,7 +57,7 @@ class Table:
         self.addresses = np.array(addresses, np.int64).reshape(len(tensors), variant.columns)
         sizes = np.array([count_reals(p) for p in parameters], np.int64)
         self.tiles = _tiles(sizes, tile)
-        width = LEADING + variant.rule.count_coefficients()
+        width = variant.keys + (KEYS if variant.draws else 0)
         self.coefficients = np.zeros((len(tensors), width), variant.dtype)
         self.blocks = np.zeros((len(self.tiles), max(2, variant.results)))
         self.elements = int(sizes.sum())

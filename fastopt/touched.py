@@ -64,7 +64,7 @@ def _accept(w: Workspace, k: int, rows: Any, gradient: Any) -> Touched:
     p, name, variant = w.parameters[k], w.names[k], w.variant(k)
     reals = count_reals(p)
     if rows is None:
-        given = gradients.accept(gradient, p, name, w.occupied)
+        given = gradients.accept(gradient, p, f"gradient of {name}", w.occupied)
         if not (variant.has_lines or w.counts_rows(k)):
             return Touched(np.zeros(1, np.int64), given, 1, reals)
         rows = np.arange(_height(p, name, variant))
@@ -75,7 +75,7 @@ def _accept(w: Workspace, k: int, rows: Any, gradient: Any) -> Touched:
             raise ValueError(
                 f"rows of {name} has {outside}; expected numbers from 0 to {height - 1}"
             )
-        given = gradients.accept(gradient, p, name, w.occupied, rows.shape)
+        given = gradients.accept(gradient, p, f"gradient of {name}", w.occupied, rows.shape)
     width = reals // max(1, len(p))
     if width % variant.block:
         raise ValueError(

@@ -22,7 +22,7 @@ class Rule:
         Module and name of the class.
     header : numpy.dtype
         The fields of a tensor's header row.
-    coefficients, update, advance, moves, measures
+    coefficients, update, advance, moves, folds, measures
         See `fastopt.Optimizer`.
     slots : tuple of str
         All slots, in the order in which `update` sees them.
@@ -40,6 +40,7 @@ class Rule:
     advance: Callable[..., Any] | None
     running: tuple[str, ...]
     moves: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    folds: tuple[tuple[str, Callable[..., Any]], ...] = ()
     measures: tuple[Measure, ...] = ()
     lines: tuple[tuple[Callable[..., Any], Callable[..., Any] | None] | None, ...] = ()
     shared: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ class Rule:
         """Everything that belongs into the digest of a kernel."""
         optional = [
             self.advance,
-            *(move for _, move in self.moves),
+            *(function for _, function in (*self.moves, *self.folds)),
             *(measure.function for measure in self.measures),
             *(f for line in self.lines if line is not None for f in line),
         ]
@@ -95,6 +96,9 @@ FACTOR, LIMIT, LOW, HIGH, FRESH, SECOND, LEADING = range(7)
 # How a slot lies over a tensor's memory, seen as a batch of matrices: a number per element, or per line.
 ELEMENT, MEMORY_ROW, MEMORY_COLUMN = "element", "row", "column"
 
+#: Slots without memory: what the rule reads for them is computed in the loop.
+VIRTUAL = NORMAL, SWITCH = "normal", "switch"
+
 #: Address columns of a slot with a number per line: before the step, renewed, and as `update` sees it.
 BEFORE_STEP, RENEWED, SEEN = range(3)
 
@@ -131,7 +135,7 @@ class Variant:
     Attributes
     ----------
     over : tuple of str
-        How each slot lies over the tensor.
+        How each slot lies over the tensor; of those without memory, what stands for them.
     average : Storage or None
         That of the average of parameters, if there is one.
     bounded : bool
@@ -157,8 +161,11 @@ class Variant:
     @property
     def name(self) -> str:
         """A stable name for files and messages."""
-        storages = [self.parameter, *self.slots]
-        parts = [self.rule.name, *("none" if s is None else s.name for s in storages)]
+        kept = [
+            over if over in VIRTUAL else "none" if storage is None else storage.name
+            for storage, over in zip(self.slots, self.over, strict=True)
+        ]
+        parts = [self.rule.name, self.parameter.name, *kept]
         if self.has_lines:
             parts.append("".join(over[0] for over in self.over))
         parts += [f"average_{self.average.name}"] if self.average else []
@@ -193,6 +200,16 @@ class Variant:
     def arrays(self) -> int:
         """Arrays in a tile's loop: the parts, and the gradient."""
         return 1 + len(self.parts)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the rule sees noise."""
+        return NORMAL in self.over
+
+    @property
+    def keys(self) -> int:
+        """The column of coefficients where the key of the noise begins."""
+        return LEADING + self.rule.count_coefficients()
 
     @property
     def scratch(self) -> bool:

@@ -16,7 +16,7 @@ from fastopt.slots import Place, slab, with_lines
 from fastopt.storage import Storage, count_reals, native, real_dtype
 from fastopt.strips import memory_matrices
 from fastopt.table import Table
-from fastopt.variant import Variant
+from fastopt.variant import ELEMENT, Variant
 
 
 class Workspace:
@@ -150,6 +150,8 @@ class Workspace:
     def variant(self, k: int) -> Variant:
         """The variant that updates tensor k."""
         p, declared, own = self.parameters[k], self.declared, self.slots[k]
+        (group,) = (g for g, m in zip(self.groups, self.members, strict=True) if k in m)
+        present = declared.present(group)
         plain = native(real_dtype(p.dtype))
         names = declared.rule.slots
         return Variant(
@@ -157,7 +159,7 @@ class Workspace:
             plain,
             plain,
             tuple(own[name].storage if name in own else None for name in names),
-            tuple(declared.slots[name].over(p) for name in names),
+            tuple(declared.slots[name].over(p) if name in present else ELEMENT for name in names),
             own[AVERAGE].storage if AVERAGE in own else None,
             "bounds" in declared.kinds,
         )

@@ -36,6 +36,11 @@ def signed(g, maximize):
     return -g if maximize else g
 
 
+def curvature(g):
+    """What the tests take for an estimate of a curvature, beside a gradient."""
+    return g * abs(g)
+
+
 class Sum(float):
     """A sum with that of its operands' absolute values, which its rounding errors are relative to."""
 

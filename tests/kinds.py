@@ -18,7 +18,7 @@ def kind(cls):
     shapes = frozenset(slot.shape for slot in cls.slots.values())
     begun = any(slot.initial is not None for slot in cls.slots.values())
     parts = measured, shapes, begun, bool(cls.running), cls.shared, cls.first_step
-    return *parts, *sorted(cls.moves)
+    return *parts, *sorted(cls.moves), *sorted(cls.folds)
 
 
 ONE_OF_EACH_KIND = list({kind(cls): cls for cls in reversed(CLASSES)}.values())

@@ -105,7 +105,7 @@ def move_signature(variant: Variant) -> tuple[Any, ...]:
 
 @cache
 def move(variant: Variant, name: str, driver: str) -> Compiled:
-    """One of the rule's moves, for every tensor whose entry in `active` is not 0."""
+    """One of the rule's moves, for every tensor whose entry in `active` is not 0: of its folds, an address."""
     anticipate, update = coefficients.anticipate(variant), steps.update(variant, name)
     first_row = steps.first_row
 

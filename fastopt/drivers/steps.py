@@ -89,7 +89,7 @@ def first_row(tiles: Any, share: Any, shares: Any) -> Any:
 
 @cache
 def update(variant: Variant, move: str | None = None) -> Compiled:
-    """Apply the rule, or one of its moves, to the rows first to last of the table."""
+    """Apply the rule, or one of its moves or folds, to the rows first to last of the table."""
     monitored = 2 if MONITOR in variant.options else 0
     body = tile.update(variant) if move is None else tile.move(variant, move)
     if ROWS in variant.options:

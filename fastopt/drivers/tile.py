@@ -29,7 +29,10 @@ from typing import Any, NamedTuple
 
 import numba
 
-from fastopt.drivers import scalars  # noqa: F401  (rules compile only with its overloads)
+from fastopt.drivers import (
+    noise,
+    scalars,  # noqa: F401  (rules compile only with its overloads)
+)
 from fastopt.drivers.compile import Compiled, compiled, rule_function
 from fastopt.drivers.generate import generated, tuple_of
 from fastopt.drivers.machine import pointer, prefetch
@@ -47,10 +50,12 @@ from fastopt.variant import (
     LOW,
     MEMORY_ROW,
     MONITOR,
+    NORMAL,
     PROPOSE,
     ROWS,
     SECOND,
     SEEN,
+    SWITCH,
     TWO_FACTORS,
     ZERO_GRADS,
     Variant,
@@ -101,9 +106,12 @@ def names(variant: Variant, body: Body) -> dict[str, Any]:
     found: dict[str, Any] = {
         body.name: rule_function(body.function),
         "zero": variant.dtype.type(0),
+        "one": variant.dtype.type(1),
         "prefetch": prefetch,
         "clamp": clamp,
         "maximum": maximum,
+        "block_key": noise.block_key,
+        "normal": noise.normal,
         "carray": numba.carray,
         "pointer": pointer,
         "element": numba.from_dtype(variant.dtype),
@@ -156,16 +164,19 @@ def update(variant: Variant) -> Body:
 
 
 def move(variant: Variant, name: str) -> Body:
-    """One of the rule's moves, which see no gradient."""
+    """One of the rule's moves, which see no gradient, or of its folds, which see another array in its place."""
     slots = [
         f"s{i}[i]" if storage is not None and over == ELEMENT else "_"
         for i, (storage, over) in enumerate(zip(variant.slots, variant.over, strict=True))
     ]
-    line = f"p[i], {tuple_of(slots) if slots else '_'} = move({arguments(variant, gradient=False)})"
+    fold = name in dict(variant.rule.folds)
+    line = f"p[i], {tuple_of(slots) if slots else '_'} = move({arguments(variant, gradient=fold)})"
+    lines = [*gradient_lines(variant), line] if fold else [line]
     written = frozenset(p.name for p in variant.parts if p.over == ELEMENT) - {"e"}
-    return Body(
-        "move", dict(variant.rule.moves)[name], [line], written, gradient=False, closed=written
-    )
+    # what a fold hands on as it was is not written, and need not be asked for either
+    touched = frozenset() if fold else written
+    function = dict((*variant.rule.moves, *variant.rule.folds))[name]
+    return Body("move", function, lines, touched, gradient=fold, closed=written)
 
 
 def measure(variant: Variant, stage: int) -> Body:
@@ -197,10 +208,14 @@ def arguments(variant: Variant, gradient: bool = True) -> str:
     present = {part.name: part for part in variant.parts}
     slots = []
     for i in range(len(variant.slots)):
-        part = present.get(f"s{i}")
-        whole_block = part is not None and part.over == MEMORY_ROW
-        slots.append("zero" if part is None else f"s{i}" if whole_block else f"s{i}[i]")
+        part, over = present.get(f"s{i}"), variant.over[i]
+        virtual = _COMPUTED.get(over, "zero")
+        slots.append(virtual if part is None else f"s{i}" if over == MEMORY_ROW else f"s{i}[i]")
     return ", ".join([tuple_of(own), "p[i]", *(["x"] if gradient else []), tuple_of(slots)])
+
+
+# What the rule reads for slots without memory.
+_COMPUTED = {SWITCH: "one", NORMAL: "element(normal(key0, key1, i))"}
 
 
 def source(variant: Variant, body: Body) -> list[str]:
@@ -290,6 +305,8 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
 
 def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
     """The arrays of a block, or their one number for its row; `shown` of the columns of a slot of lines."""
+    if variant.draws:
+        yield f"key0, key1 = block_key(c, {variant.keys}, start)"
     for name, _, where, row in arrays(variant, body):
         yield f"{name} = open_{name}(start, m, scratch[{row}], {', '.join(where)})"
     size = variant.dtype.itemsize
