@@ -76,7 +76,7 @@ def matrix(cls: Optimizer) -> tuple[Any, list[str]]:
 def slots(cls: Optimizer) -> str:
     """Slot names, with what a slot depends on."""
     texts = []
-    scratch = {getattr(measure, "into", None) for measure in cls.measures}
+    scratch = {measure.into for measure in cls.measures}
     for name, slot in cls.slots.items():
         if name in scratch:
             continue
@@ -118,8 +118,7 @@ def sums(cls: Optimizer) -> str:
 
 def rows(cls: Optimizer) -> str:
     """Whether single rows can be updated."""
-    declared = "rows" in fastopt.Optimizer.supports
-    return "yes" if ("rows" in cls.supports if declared else not cls.measures) else "no"
+    return "yes" if "rows" in cls.supports else "no"
 
 
 # ---- the pages' tables -------------------------------------------------------------------------------
