@@ -78,18 +78,28 @@ def train(problem: Problem, cls: type[fastopt.Optimizer], lr: float | None, seed
 def optimizers(
     cls: type[fastopt.Optimizer], params: trainer.Arrays, lr: float | None
 ) -> list[Share]:
-    """The optimizer with this learning rate, and AdamW for arrays of dimensions that it does not take."""
+    """The optimizer with this learning rate, and AdamW for arrays of dimensions that it does not take.
+
+    A wrapper is put around AdamW, which has the learning rate.
+    """
+    if wraps(cls):
+        return [(cls(fastopt.AdamW(params, lr=lr)), list(range(len(params))))]
     arguments = list(inspect.signature(cls).parameters.values())[1:]
     values = {
         a.name: 0.01 for a in arguments if a.default is a.empty and a.kind is not a.VAR_KEYWORD
     }
     values |= {} if lr is None else {"lr": lr}
-    taken = getattr(cls, "dimensions", None)
+    taken = cls.dimensions
     own = [i for i, p in enumerate(params) if taken in (None, p.ndim)]
     shares: list[Share] = [(cls([params[i] for i in own], **values), own)]
     if others := [i for i in range(len(params)) if i not in own]:
         shares.append((fastopt.AdamW([params[i] for i in others]), others))
     return shares
+
+
+def wraps(cls: type[fastopt.Optimizer]) -> bool:
+    """Whether it is made from another optimizer."""
+    return cls.__name__ in fastopt.wrappers.__all__
 
 
 def stepper(
@@ -108,7 +118,7 @@ def stepper(
         loss, grads = problem.gradients(params, x, y)
         known = {"value": loss}
         for opt, own in shares:
-            inputs = {name: known[name] for name in getattr(opt, "inputs", ())}
+            inputs = {name: known[name] for name in opt.inputs}
             opt.step([grads[i] for i in own], **inputs)
 
     return step
@@ -148,7 +158,7 @@ def looked_at(shares: list[Share], problem: Problem, params: trainer.Arrays) -> 
 
 def default_rate(cls: type[fastopt.Optimizer]) -> float | None:
     """The class's own; 0.01 if a learning rate must be given; None if it has none."""
-    lr = inspect.signature(cls).parameters.get("lr")
+    lr = inspect.signature(fastopt.AdamW if wraps(cls) else cls).parameters.get("lr")
     if lr is None:
         return None
     return 0.01 if lr.default is lr.empty else float(lr.default)
@@ -227,7 +237,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="optimizers; all if left out")
     parser.add_argument("--smoke", action="store_true", help="two steps each, kept nowhere")
     chosen = parser.parse_args()
-    known = fastopt.optimizers.__all__
+    known = [*fastopt.optimizers.__all__, *fastopt.wrappers.__all__]
     if unknown := set(chosen.names) - set(known):
         parser.error(f"no optimizer {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     console, names = Console(), chosen.names or known

@@ -69,7 +69,7 @@ def matrix(cls: Optimizer) -> tuple[Any, list[str]]:
     parameters = inspect.signature(cls).parameters
     required = {n: 0.1 for n, p in parameters.items() if p.default is p.empty and n != "params"}
     opt = cls(np.ones((1, 1), np.float32), **required)
-    switches = {slot.when for slot in cls.slots.values() if slot.when is not None}
+    switches = {slot.when for slot in cls.slots.values() if isinstance(slot.when, str)}
     off = [n for n in parameters if n in switches and not required.get(n, parameters[n].default)]
     return opt._workspace.variant(0), off
 
@@ -77,12 +77,12 @@ def matrix(cls: Optimizer) -> tuple[Any, list[str]]:
 def slots(cls: Optimizer) -> str:
     """Slot names, with what a slot depends on."""
     texts = []
-    scratch = {getattr(measure, "into", None) for measure in cls.measures}
+    scratch = {measure.into for measure in cls.measures}
     for name, slot in cls.slots.items():
-        if name in scratch:
+        if name in scratch or not slot.stored:
             continue
         notes = [] if slot.shape == "element" else [slot.shape]
-        notes += [f"with `{slot.when}`"] if slot.when else []
+        notes += [f"with `{slot.when}`"] if isinstance(slot.when, str) else []
         texts.append(f"`{name}`" + (f" ({', '.join(notes)})" if notes else ""))
     return ", ".join(texts) or "none"
 

@@ -43,6 +43,14 @@ def test_runs_follow_from_the_seed(problem, name):
     assert np.isfinite(first["loss"])
 
 
+def test_wrappers_are_put_around_adamw():
+    problem = replace(PROBLEMS["diabetes"](), steps=10)
+    for name in fastopt.wrappers.__all__:
+        cls = getattr(fastopt, name)
+        assert training.default_rate(cls) == 1e-3
+        assert np.isfinite(training.train(problem, cls, 0.1, 0).loss)
+
+
 class Asking:
     """Takes matrices, the loss and the Hessian, and keeps what it got."""
 

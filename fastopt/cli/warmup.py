@@ -34,7 +34,7 @@ def run(names: list[str], dtypes: list[str]) -> None:
 def variants_of(name: str, dtype: str) -> Iterator[Variant]:
     """Every combination of present and absent slots, for vectors and for matrices, where it takes them."""
     optimizer = getattr(fastopt, name)
-    switches = sorted({s.when for s in optimizer.slots.values() if s.when is not None})
+    switches = sorted({s.when for s in optimizer.slots.values() if isinstance(s.when, str)})
     for on in itertools.product((False, True), repeat=len(switches)):
         chosen = dict(zip(switches, on, strict=True))
         values = {n: _value(optimizer, n, wanted) for n, wanted in chosen.items()}
