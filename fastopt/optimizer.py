@@ -15,6 +15,7 @@ from fastopt.step_info import StepInfo
 from fastopt.variant import MONITOR, ROWS, ZERO_GRADS
 
 _DONE, _PLAIN = StepInfo(), Request()
+_ONE = 1.0  # the very object by default: told from others without a comparison
 _ACCUMULATED: Any = object()  # stands for the gradients that `accumulate` has added up
 
 
@@ -84,12 +85,13 @@ class Optimizer(Stateful):
         self,
         grads: Any = _ACCUMULATED,
         *,
-        scale: float = 1.0,
+        scale: float = _ONE,
         clip_norm: float | None = None,
         clip_norm_each: float | None = None,
         clip_value: float | None = None,
         skip_nonfinite: bool = False,
         zero_grads: bool = False,
+        clip_adaptive: float | tuple[float, int] | None = None,
     ) -> StepInfo:
         """Update the parameters in place, in one pass over memory.
 
@@ -111,6 +113,10 @@ class Optimizer(Stateful):
             Change nothing, and count the step in `skipped_steps` only, if a scaled gradient is not finite.
         zero_grads : bool
             Write zeros into the gradients, also of a skipped step.
+        clip_adaptive : float or tuple of float and int, optional
+            In place of the other norms: multiply the gradient of each unit, which feeds one output of a layer, by
+            min(1, clip_adaptive max(norm of the unit, 1e-3) / norm of its gradient). Units are numbered by the last axis, and
+            all of a vector is one; with ``(clip_adaptive, 0)``, as for torch's layers, by the first.
 
         Returns
         -------
@@ -142,11 +148,17 @@ class Optimizer(Stateful):
         """
         request = _PLAIN
         if (
-            type(scale) is not float or scale != 1.0 or clip_norm is not None or clip_norm_each is not None
-            or clip_value is not None or skip_nonfinite is not False or zero_grads is not False
+            (scale is not _ONE and (type(scale) is not float or scale != 1.0)) or clip_norm is not None or clip_norm_each is not None or clip_value is not None
+            or skip_nonfinite is not False or zero_grads is not False or clip_adaptive is not None
         ):  # fmt: skip
             request = Request(
-                scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads
+                scale,
+                clip_norm,
+                clip_norm_each,
+                clip_value,
+                skip_nonfinite,
+                zero_grads,
+                clip_adaptive,
             )
         self._enter("step")
         try:
@@ -169,6 +181,8 @@ class Optimizer(Stateful):
         w, runner = self._workspace, self._runner
         if w.follows:
             if w.row_steps:  # each row's own count is its step's
+                if request.clip_adaptive is not None:
+                    self._require_one_count("step: clip_adaptive")
                 return self._step_touched([None] * len(leaves), leaves, request)
             w.follow()
         if request is _PLAIN and not self.monitor:
@@ -345,6 +359,7 @@ class Optimizer(Stateful):
         clip_norm: float | None = None,
         clip_norm_each: float | None = None,
         clip_value: float | None = None,
+        clip_adaptive: float | tuple[float, int] | None = None,
         **inputs: float,
     ) -> Any:
         """Write the parameters that `step` would give elsewhere, and change nothing.
@@ -354,7 +369,7 @@ class Optimizer(Stateful):
         grads : structured as `params`
         out : structured as `params`, optional
             Contiguous writable arrays of the parameters' shapes, dtypes and memory order; new ones if left out.
-        scale, clip_norm, clip_norm_each, clip_value
+        scale, clip_norm, clip_norm_each, clip_value, clip_adaptive
             As for `step`.
         **inputs
             Those of the class, as for `step`.
@@ -372,6 +387,7 @@ class Optimizer(Stateful):
         (array([0.5, 2.5]), array([1., 2.]), 0)
         """
         given = options_and_inputs(type(self), "propose", inputs, others=())
+        given["clip_adaptive"] = clip_adaptive
         request = Request(scale, clip_norm, clip_norm_each, clip_value, **given)
         leaves = self._forest.leaves(grads)
         places = None if out is None else self._forest.leaves(out, "out")

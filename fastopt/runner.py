@@ -12,7 +12,7 @@ import numpy as np
 from fastopt import gradients
 from fastopt.drivers import cpu, threads
 from fastopt.table import Table
-from fastopt.variant import ROWS, Variant
+from fastopt.variant import CLIP_ADAPTIVE, ROWS, Variant
 from fastopt.whole import Room, WholeTensors
 from fastopt.workspace import Workspace
 
@@ -35,6 +35,8 @@ class Runner:
         self._calls: dict[frozenset[str] | tuple[str, str], list[Call]] = {}
         self._ordinary: list[_Phase] = []
         self._room = Room()
+        self.unit_gains: dict[int, Any] = {}  # by axis: see fastopt/unit_gains.py
+        self.unit_axis: int | None = None  # that whose gains the tables' kernels see
         self._generation = -1
         self._arrangement: Any = None
 
@@ -166,6 +168,11 @@ class Runner:
         """Whether any gradient is of single precision."""
         return any(t.variant.dtype == np.float32 for t in self.all_tables())
 
+    def measure(self) -> None:
+        """The rule's first stage, and nothing else."""
+        for call in self._prepared(frozenset()):
+            call.run(_NO_ARRAYS, (0, 1))
+
     def move(self, name: str, active: np.ndarray | None = None) -> None:
         """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0.
 
@@ -189,6 +196,7 @@ class Runner:
         w = self.workspace
         if self._generation != threads.generation or self._arrangement is not w.arrangement:
             self._calls, self._ordinary = {}, []
+            self.unit_gains, self.unit_axis = {}, None
             self._generation, self._arrangement = threads.generation, w.arrangement
         if what not in self._calls:
             if isinstance(what, frozenset):
@@ -235,10 +243,13 @@ class Runner:
     def _call(self, table: Table, variant: Variant, header: np.ndarray) -> Call:
         known: dict[str, Any] = {name: getattr(self.workspace, name) for name in _OF_WORKSPACE}
         known |= {name: getattr(table, name) for name in _OF_TABLE} | {"header": header}
+        units = CLIP_ADAPTIVE in variant.options
+        if units:
+            known["addresses"] = table.with_units()
         names = [n for n in cpu.arguments(variant) if n not in ("ids", "begin", "end")]
 
         def arguments(shares: int) -> tuple[Any, ...]:
-            room = {"scratch": table.scratch(shares), "sums": table.sums(shares)}
+            room = {"scratch": table.scratch(shares, units), "sums": table.sums(shares)}
             return tuple((known | room)[name] for name in names)
 
         return Call(functools.partial(cpu.step, variant), arguments, self._shares(table))

@@ -66,7 +66,7 @@ class Table:
         cut = Strips(parameters if variant.has_lines else [], self._numbers)
         self.strips, self.grids, self.partials = cut.strips, cut.grids, cut.partials
         self._tile = tile if variant.scratch else 0
-        self._kept: dict[tuple[str, int], np.ndarray] = {}
+        self._kept: dict[Any, np.ndarray] = {}
 
     def over(self, tiles: np.ndarray) -> Table:
         """The same tensors, and only these tiles of them."""
@@ -87,9 +87,17 @@ class Table:
         )
         return other
 
-    def scratch(self, shares: int) -> np.ndarray:
-        """Room for the unpacked tiles of so many threads: (shares, arrays, tile)."""
-        return self._room("scratch", (shares, self.variant.arrays, self._tile))
+    def with_units(self) -> np.ndarray:
+        """The addresses, and columns for `Variant.unit_columns`: always the same array."""
+        if "units" not in self._kept:
+            more = np.zeros((len(self.tensors), 3), np.int64)
+            self._kept["units"] = np.hstack([self.addresses, more])
+        return self._kept["units"]
+
+    def scratch(self, shares: int, units: bool = False) -> np.ndarray:
+        """Room for the unpacked tiles of so many threads, and a block of gains of units: (shares, arrays, tile)."""
+        width = max(self._tile, BLOCK, self.variant.block) if units else self._tile
+        return self._room("scratch", (shares, self.variant.arrays + units, width))
 
     def sums(self, shares: int) -> np.ndarray:
         """Accumulators of so many threads: (shares, results, elements of a block or columns of a strip)."""
@@ -98,9 +106,9 @@ class Table:
         return self._room("sums", (shares, rows, width))
 
     def _room(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        if (name, shape[0]) not in self._kept:
-            self._kept[name, shape[0]] = np.zeros(shape, self.variant.dtype)
-        return self._kept[name, shape[0]]
+        if (name, shape) not in self._kept:
+            self._kept[name, shape] = np.zeros(shape, self.variant.dtype)
+        return self._kept[name, shape]
 
 
 def _tiles(sizes: np.ndarray[Any, np.dtype[np.int64]], tile: int) -> np.ndarray:

@@ -80,6 +80,9 @@ class Rule:
 # What a step may be asked for that changes its loop.
 CLIP_VALUE, ZERO_GRADS, MONITOR, PROPOSE = "clip_value", "zero_grads", "monitor", "propose"
 
+#: Each unit's gradient is multiplied by a gain of its own: see fastopt/unit_gains.py.
+CLIP_ADAPTIVE = "clip_adaptive"
+
 #: Tiles are rows anywhere in the tensors, and those to come are asked for by the driver, not by the loop.
 ROWS = "rows"
 
@@ -210,6 +213,11 @@ class Variant:
     def keys(self) -> int:
         """The column of coefficients where the key of the noise begins."""
         return LEADING + self.rule.count_coefficients()
+
+    @property
+    def unit_columns(self) -> range:
+        """Address columns behind all others, with `CLIP_ADAPTIVE`: where a tensor's gains are, and how its units lie."""
+        return range(self.columns, self.columns + 3 * (CLIP_ADAPTIVE in self.options))
 
     @property
     def scratch(self) -> bool:

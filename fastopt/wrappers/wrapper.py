@@ -127,6 +127,7 @@ class Wrapper(Optimizer):
         clip_norm: float | None = None,
         clip_norm_each: float | None = None,
         clip_value: float | None = None,
+        clip_adaptive: float | tuple[float, int] | None = None,
         **inputs: float,
     ) -> Any:
         """`Optimizer.propose`, by a step of a copy."""
@@ -146,6 +147,7 @@ class Wrapper(Optimizer):
             clip_norm=clip_norm,
             clip_norm_each=clip_norm_each,
             clip_value=clip_value,
+            clip_adaptive=clip_adaptive,
         )
         made = twin._workspace.parameters
         if places is None:
