@@ -92,7 +92,7 @@ def _only_summing(variant: Variant, stage: int) -> Measure:
     total = " + ".join(f"s[{n[1:]}]" if n.startswith("s") else n for n in read) or "g"
     count = measure.count(variant.rule.count_coefficients(), len(variant.rule.slots))
     function = _function(f"only_sum(c, p, g, s): return ({', '.join([total] * count)},)")
-    return dataclasses.replace(measure, function=function)
+    return dataclasses.replace(measure, function=function, whole=None)
 
 
 def _function(text: str) -> Callable[..., Any]:

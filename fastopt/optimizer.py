@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastopt import embed, proposal
-from fastopt.pipeline import Request, decide
+from fastopt import embed, gradients, proposal, touched
+from fastopt.pipeline import Request, decide, options_and_inputs
+from fastopt.runner import Runner
 from fastopt.stateful import Stateful
 from fastopt.step_info import StepInfo
-from fastopt.variant import MONITOR
+from fastopt.variant import MONITOR, ROWS, ZERO_GRADS
 
 _DONE, _PLAIN = StepInfo(), Request()
+_ONE = 1.0  # the very object by default: told from others without a comparison
 _ACCUMULATED: Any = object()  # stands for the gradients that `accumulate` has added up
 
 
@@ -69,18 +72,26 @@ class Optimizer(Stateful):
     array([ 0.5, -1.5])
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.inputs:
+            cls.supports = cls.supports - {"jit_step", "rows"}
+            if cls.step is Optimizer.step:  # which feels every call, and looks for none
+                cls.step = Optimizer._step_with_inputs  # type: ignore[method-assign]
+
     # ---- steps ------------------------------------------------------------------------------------
 
     def step(
         self,
         grads: Any = _ACCUMULATED,
         *,
-        scale: float = 1.0,
+        scale: float = _ONE,
         clip_norm: float | None = None,
         clip_norm_each: float | None = None,
         clip_value: float | None = None,
         skip_nonfinite: bool = False,
         zero_grads: bool = False,
+        clip_adaptive: float | tuple[float, int] | None = None,
     ) -> StepInfo:
         """Update the parameters in place, in one pass over memory.
 
@@ -102,6 +113,10 @@ class Optimizer(Stateful):
             Change nothing, and count the step in `skipped_steps` only, if a scaled gradient is not finite.
         zero_grads : bool
             Write zeros into the gradients, also of a skipped step.
+        clip_adaptive : float or tuple of float and int, optional
+            In place of the other norms: multiply the gradient of each unit, which feeds one output of a layer, by
+            min(1, clip_adaptive max(norm of the unit, 1e-3) / norm of its gradient). Units are numbered by the last axis, and
+            all of a vector is one; with ``(clip_adaptive, 0)``, as for torch's layers, by the first.
 
         Returns
         -------
@@ -110,9 +125,15 @@ class Optimizer(Stateful):
         Raises
         ------
         TypeError, ValueError
-            If a gradient does not fit or overlaps a parameter or a slot, or an option is out of range; nothing was changed.
+            If a gradient does not fit or overlaps a parameter or a slot, or an option is out of range, or an input
+            is missing, unknown or not finite; nothing was changed.
         RuntimeError
             If another thread is stepping this optimizer; if there are neither `grads` nor accumulated ones.
+
+        Notes
+        -----
+        Optimizers with `inputs` take these by keyword too, such as ``value=loss`` for `fastopt.MoMo`. They are taken as
+        they are, not multiplied by `scale`. With `skip_nonfinite`, one that is not finite is a reason to skip.
 
         Examples
         --------
@@ -127,11 +148,17 @@ class Optimizer(Stateful):
         """
         request = _PLAIN
         if (
-            type(scale) is not float or scale != 1.0 or clip_norm is not None or clip_norm_each is not None
-            or clip_value is not None or skip_nonfinite is not False or zero_grads is not False
+            (scale is not _ONE and (type(scale) is not float or scale != 1.0)) or clip_norm is not None or clip_norm_each is not None or clip_value is not None
+            or skip_nonfinite is not False or zero_grads is not False or clip_adaptive is not None
         ):  # fmt: skip
             request = Request(
-                scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads
+                scale,
+                clip_norm,
+                clip_norm_each,
+                clip_value,
+                skip_nonfinite,
+                zero_grads,
+                clip_adaptive,
             )
         self._enter("step")
         try:
@@ -141,29 +168,138 @@ class Optimizer(Stateful):
         finally:
             self._busy.release()
 
+    def _step_with_inputs(self, grads: Any = _ACCUMULATED, **options: Any) -> StepInfo:
+        """`Optimizer.step`, which also takes the `inputs` of the class by keyword, such as ``value=loss``."""
+        request = Request(**options_and_inputs(type(self), "step", options))
+        with self._alone("step"):
+            if grads is _ACCUMULATED:
+                return self._step_accumulated(request)
+            return self._step(self._forest.leaves(grads), request)
+
     def _step(self, leaves: list[Any], request: Request) -> StepInfo:
         """A step with these gradients, in order of the parameters; the lock is held."""
         w, runner = self._workspace, self._runner
         if w.follows:
+            if w.row_steps:  # each row's own count is its step's
+                if request.clip_adaptive is not None:
+                    self._require_one_count("step: clip_adaptive")
+                return self._step_touched([None] * len(leaves), leaves, request)
             w.follow()
         if request is _PLAIN and not self.monitor:
             runner.step(leaves)
             w.count[0] += 1
             return _DONE
         held = runner.locate(leaves, zeroed=request.zero_grads)
+        asked = frozenset({MONITOR} if self.monitor else ())
         try:
             norm, go, options = decide(runner, request)
             if go:
-                runner.update(options | ({MONITOR} if self.monitor else set()))
+                runner.update(options | asked)
         finally:
-            runner.plain_gains()
-        if request.zero_grads:
-            for gradient in leaves if not go else (given for given, _ in held):
-                if gradient is not None:
-                    gradient[...] = 0
-        w.count[0 if go else 1] += 1
+            runner.forget_request()
+        zeroed = [given for given, _ in held] if go else leaves
+        return self._done(runner, norm, go, zeroed if request.zero_grads else [])
+
+    def _done(
+        self, runner: Runner, norm: float | None, go: bool, zeroed: Sequence[Any]
+    ) -> StepInfo:
+        """Count the step, set to zero the gradients that the update has not, and tell."""
+        for gradient in zeroed:
+            if gradient is not None:
+                gradient[...] = 0
+        self._workspace.count[0 if go else 1] += 1
         sizes = np.sqrt(runner.monitored()).tolist() if self.monitor and go else (None, None)
         return StepInfo(not go, norm, *sizes)
+
+    def step_rows(
+        self,
+        rows: Any,
+        row_grads: Any,
+        *,
+        scale: float = 1.0,
+        clip_norm: float | None = None,
+        clip_norm_each: float | None = None,
+        clip_value: float | None = None,
+        skip_nonfinite: bool = False,
+        zero_grads: bool = False,
+    ) -> StepInfo:
+        """Update only some rows of the parameters, and of their slots, in place: a step for embedding tables.
+
+        The cost is that of these rows, however many the parameter has. All others are left alone, as if they took no part:
+        decay, moments and averages of theirs do not change.
+
+        Parameters
+        ----------
+        rows : structured as `params`
+            Integer arrays: which rows of each parameter (numbers along its first axis), in any order. Gradients of a row
+            that is named more than once are added up, in the order given. None: the gradient is that of the
+            whole parameter.
+        row_grads : structured as `params`
+            Arrays of the parameters' dtypes, shaped ``rows.shape + p.shape[1:]``: the gradient of ``rows[i]`` at i. None
+            leaves that parameter alone.
+        scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads
+            As for `step`, of the rows' added gradients.
+
+        Returns
+        -------
+        StepInfo
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rows or gradients do not fit, if a parameter has fewer than two dimensions or is not in C order, and if
+            the rule needs sums over more than a row. Nothing was changed.
+
+        Notes
+        -----
+        The step count, and with it bias correction and schedules, is the parameter's, as in torch.optim.SparseAdam. Rules
+        whose first step differs from the others (`Formula.first_step`) count for each row: ``opt.state[k]["row_step"]``.
+
+        Examples
+        --------
+        >>> table = np.zeros((1000, 2))
+        >>> opt = fastopt.Adagrad(table, lr=0.5)
+        >>> info = opt.step_rows([7, 3, 7], np.array([[1.0, 0.0], [2.0, 2.0], [1.0, 0.0]]))
+        >>> table[[3, 7]]
+        array([[-0.5, -0.5],
+               [-0.5,  0. ]])
+        """
+        if not touched.takes_rows(type(self)):
+            raise TypeError(
+                f"{type(self).__name__} does not support step_rows: it needs whole arrays"
+            )
+        request = Request(scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads)
+        numbers, leaves = (
+            self._forest.leaves(rows, "rows"),
+            self._forest.leaves(row_grads, "row_grads"),
+        )
+        with self._alone("step_rows"):
+            return self._step_touched(numbers, leaves, request)
+
+    def _step_touched(self, rows: list[Any], leaves: list[Any], request: Request) -> StepInfo:
+        """A step of these rows of each parameter, of all where they are None; the lock is held."""
+        w = self._workspace
+        chosen = touched.accept(w, rows, leaves)
+        if request.zero_grads:
+            gradients.check_writable(leaves, w.names)
+        if self._embedded is not None and any(w.counts_rows(k) for k in range(len(chosen))):
+            raise RuntimeError("step_rows: jit_step() has handed out a kernel that counts no rows")
+        self._rows = self._rows or touched.RowTables()
+        if w.follows:
+            w.follow()
+        runner = Runner(w)
+        runner.tables = self._rows.build(w, self._runner.all_tables(), chosen)
+        runner.forced_shares = self._runner.forced_shares
+        asked = {ROWS, MONITOR} if self.monitor else {ROWS}
+        try:
+            norm, go, options = decide(runner, request)
+            if go:
+                runner = touched.by_count(w, runner, chosen)
+                runner.update((options | asked) - {ZERO_GRADS})
+                touched.count(w, runner.workspace, chosen)
+        finally:
+            runner.forget_request()
+        return self._done(runner, norm, go, leaves if request.zero_grads else [])
 
     def accumulate(self, grads: Any) -> None:
         """Add gradients into the optimizer's own buffer; ``step()`` without gradients uses and clears it.
@@ -203,6 +339,17 @@ class Optimizer(Stateful):
         self._accumulator.clear()
         return info
 
+    def _fold(self, name: str, arrays: Any, what: str) -> None:
+        """Take in arrays, checked like gradients, by one of `folds`; `what` names them in messages."""
+        leaves = self._forest.leaves(arrays, what)
+        with self._alone(name):
+            w, runner = self._workspace, self._runner
+            if w.follows:
+                w.follow()
+            held = runner.locate(leaves, what=what)
+            runner.move(name, w.gradients)
+            del held
+
     def propose(
         self,
         grads: Any,
@@ -212,6 +359,8 @@ class Optimizer(Stateful):
         clip_norm: float | None = None,
         clip_norm_each: float | None = None,
         clip_value: float | None = None,
+        clip_adaptive: float | tuple[float, int] | None = None,
+        **inputs: float,
     ) -> Any:
         """Write the parameters that `step` would give elsewhere, and change nothing.
 
@@ -220,8 +369,10 @@ class Optimizer(Stateful):
         grads : structured as `params`
         out : structured as `params`, optional
             Contiguous writable arrays of the parameters' shapes, dtypes and memory order; new ones if left out.
-        scale, clip_norm, clip_norm_each, clip_value
+        scale, clip_norm, clip_norm_each, clip_value, clip_adaptive
             As for `step`.
+        **inputs
+            Those of the class, as for `step`.
 
         Returns
         -------
@@ -235,12 +386,19 @@ class Optimizer(Stateful):
         >>> opt.propose(np.array([3.0, -4.0])), w, opt.state[0]["step"]
         (array([0.5, 2.5]), array([1., 2.]), 0)
         """
-        request = Request(scale, clip_norm, clip_norm_each, clip_value)
+        given = options_and_inputs(type(self), "propose", inputs, others=())
+        given["clip_adaptive"] = clip_adaptive
+        request = Request(scale, clip_norm, clip_norm_each, clip_value, **given)
         leaves = self._forest.leaves(grads)
         places = None if out is None else self._forest.leaves(out, "out")
         with self._alone("propose"):
+            self._require_one_count("propose")
             made = proposal.propose(self._workspace, self._runner, leaves, places, request)
         return self._forest.build(made) if out is None else out
+
+    def _require_one_count(self, what: str) -> None:
+        if self._workspace.row_steps:
+            raise RuntimeError(f"{what}: rows have step counts of their own since step_rows")
 
     def jit_step(self) -> tuple[Any, Any]:
         """Give the step for use in ``@njit`` code: ``kernel(p, g, state)``.
@@ -269,6 +427,7 @@ class Optimizer(Stateful):
         """
         self._require_support("jit_step")
         with self._alone("jit_step"):
+            self._require_one_count("jit_step")
             kernel, state = embed.jit_step(self._workspace)
-            self._embedded = set(self._workspace.slots[0])
+            self._embedded = self._workspace.declared.present(self._workspace.groups[0])
         return kernel, state

@@ -17,7 +17,8 @@ def kind(cls):
     measured = tuple((m.scope, m.reduce) for m in cls.measures)
     shapes = frozenset(slot.shape for slot in cls.slots.values())
     begun = any(slot.initial is not None for slot in cls.slots.values())
-    return measured, shapes, begun, bool(cls.running), cls.shared, *sorted(cls.moves)
+    parts = measured, shapes, begun, bool(cls.running), cls.shared, cls.first_step
+    return *parts, *sorted(cls.moves), *sorted(cls.folds)
 
 
 ONE_OF_EACH_KIND = list({kind(cls): cls for cls in reversed(CLASSES)}.values())

@@ -126,8 +126,21 @@ def ademamix(
     return p - lr * (d + weight_decay * p)
 
 
+def sparse_adam(p, g, s, t, *, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
+    """Where the gradient is dense."""
+    beta1, beta2 = betas
+    g = signed(g, maximize)
+    m = s.setdefault("exp_avg", np.zeros_like(p))
+    v = s.setdefault("exp_avg_sq", np.zeros_like(p))
+    m[...] = beta1 * m + (1 - beta1) * g
+    v[...] = beta2 * v + (1 - beta2) * g**2
+    return p - lr * np.sqrt(1 - beta2**t) / (1 - beta1**t) * m / (np.sqrt(v) + eps)
+
+
 F = fastopt
 CASES = [
+    case(F.SparseAdam, sparse_adam, lr=0.013, betas=(0.87, 0.97), eps=0.05),
+    case(F.SparseAdam, sparse_adam, lr=0.013, betas=(0.87, 0.97), eps=0.05, maximize=True),
     case(F.Adamax, adamax, torch=True, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.02),
     case(F.Adamax, adamax, torch=True, lr=0.013, betas=(0.87, 0.97), eps=0.05, maximize=True),
     case(F.Adamax, adamax, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.2,

@@ -6,9 +6,10 @@ import functools
 
 import numba
 import numpy as np
+from case import curvature, inputs_of
 
 import fastopt
-from fastopt.drivers import coefficients, cpu, lines, sums
+from fastopt.drivers import coefficients, cpu, lines, steps, sums
 from fastopt.drivers.compile import OPTIONS
 
 
@@ -23,6 +24,8 @@ def staged_step(opt, leaves, *, pieces=1):
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
     w = opt._workspace
+    for name, value in inputs_of(type(opt), opt.steps_taken).items():
+        w.header[name] = np.where(w.header["maximize"], -value, value)
     w.gradients[:] = [g.ctypes.data for g in leaves]
     _measure(opt, pieces)
     for table in w.tables:
@@ -46,8 +49,24 @@ def staged_step(opt, leaves, *, pieces=1):
             entry(lines.commit(table.variant))(
                 table.grids, table.tensors, table.addresses, w.gradients
             )
+    w.counters[0] += 1
     if isinstance(opt, fastopt.NAG):
         opt._ahead = False
+    for name in opt.folds:
+        _fold(opt, name, [curvature(g) for g in leaves], pieces)
+
+
+def _fold(opt, name, leaves, pieces):
+    w = opt._workspace
+    w.gradients[:] = [a.ctypes.data for a in leaves]
+    for table in w.tables:
+        v, room = table.variant, table.scratch(1)[0]
+        entry(coefficients.anticipate(v))(
+            w.header, table.tensors, w.gradients, w.gains, table.coefficients
+        )
+        place = (table.tiles, table.tensors, table.addresses, w.gradients, table.coefficients)
+        for first, last in uneven_ranges(len(table.tiles), pieces):
+            entry(steps.update(v, name))(first, last, *place, room, room, table.blocks, w.outs)
 
 
 def _measure(opt, pieces):

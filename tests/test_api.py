@@ -11,7 +11,7 @@ import weakref
 
 import numpy as np
 import pytest
-from references import CASES, CLASSES, cases_of, make, step
+from references import CASES, CLASSES, EVERY_CLASS, cases_of, is_noisy, make, step
 
 import fastopt
 
@@ -98,7 +98,7 @@ def test_public_names():
     assert all(hasattr(fastopt, name) for name in fastopt.__all__)
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", EVERY_CLASS, ids=lambda c: c.__name__)
 def test_docstrings_state_formula_conventions_and_source(cls):
     text = inspect.getdoc(cls)
     for part in ("Parameters", "Conventions:", "References", "Examples", ".. math::"):
@@ -537,7 +537,13 @@ def test_parameters_are_held_while_the_optimizer_lives():
     np.testing.assert_array_equal(held(), np.full(100, 0.5))
 
 
-@pytest.mark.parametrize("cls", [c for c in CLASSES if not c.shared], ids=lambda c: c.__name__)
+# one gradient is nothing to another tensor
+ALONE = [
+    c for c in CLASSES if not (c.shared or is_noisy(c) or any(m.scope == "all" for m in c.measures))
+]
+
+
+@pytest.mark.parametrize("cls", ALONE, ids=lambda c: c.__name__)
 def test_none_leaves_step_counts_and_slots(cls):
     p, q, one = np.ones(3), np.ones(4), np.ones(4)
     opt, alone = make(cls, [p, q]), make(cls, [one])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from kinds import each_kind_and_dtype
-from references import CLASSES, cases_of
+from references import CLASSES, cases_of, step
 from stages import staged_step
 
 import fastopt
@@ -22,7 +22,7 @@ def run(cls, dtype, *, shares=1, pieces=None):
     for g in grads:
         opt._runner.force_shares(shares)
         if pieces is None:
-            opt.step(g)
+            step(opt, g)
         else:
             staged_step(opt, g, pieces=pieces)
     state = [np.asarray(v).tobytes() for k in opt.state for v in opt.state[k].values()]

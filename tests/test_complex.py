@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from case import inputs_of
 from kinds import each_case_and_dtype, each_kind_and_dtype
 from references import CASES, CLASSES, make, step
 from representatives import arrays
@@ -42,7 +43,8 @@ def test_as_pairs_of_reals(cls, dtype):
         for opt, given in ((mine, grads), (peer, same)):
             if isinstance(opt, fastopt.NAG):
                 opt.lookahead()
-            infos.append(opt.step(given, scale=0.5, clip_norm=20.0, clip_value=0.9))
+            inputs = inputs_of(cls, opt.steps_taken)
+            infos.append(opt.step(given, scale=0.5, clip_norm=20.0, clip_value=0.9, **inputs))
         assert infos[0] == infos[1]
     for k, (p, q) in enumerate(zip(params, reals, strict=True)):
         assert p.tobytes() == q.tobytes()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from kinds import ONE_OF_EACH_KIND, ordinary
 from own_optimizers import Literal, Own
-from references import CASES, CLASSES
+from references import CASES, EVERY_CLASS
+from references_matrices import CASES as MATRIX_CASES
 
 import fastopt
 from fastopt.contract import CHECKS, DTYPES, _required, same_bits_in_shares
@@ -22,7 +23,7 @@ def is_ordinary(cls, test, dtype):
     ("cls", "test", "dtype"),
     [
         ordinary(cls, test, dtype, when=is_ordinary(cls, test, dtype))
-        for cls in CLASSES
+        for cls in EVERY_CLASS
         for test in CHECKS
         for dtype in DTYPES
     ],
@@ -35,7 +36,7 @@ def test_contract(cls, test, dtype):
 @pytest.mark.full
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("test", CHECKS, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [*CASES, *MATRIX_CASES], ids=str)
 def test_contract_of_every_case(case, test, dtype):
     if case.hyperparameters.get("maximize") and test.__name__ == "decreases":
         case = type(case)(case.cls, case.reference, {**case.hyperparameters, "maximize": False})

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from case import inputs_of
 from own_optimizers import Literal
 from references import CASES, CLASSES, make, step
 
@@ -251,7 +252,7 @@ def bits(opt):
 def refused(opt, grads, error, said):
     before = bits(opt)
     with pytest.raises(error, match=said) as caught:
-        opt.step(grads)
+        opt.step(grads, **inputs_of(type(opt), opt.steps_taken))
     assert bits(opt) == before
     return str(caught.value)
 
@@ -461,7 +462,7 @@ def test_every_class_is_unchanged_by_a_bad_gradient(cls):
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
     refused(opt, [np.ones(3), np.ones(5)], ValueError, "gradient of 1 has shape")
-    opt.step([np.ones(3), np.ones(4)])
+    opt.step([np.ones(3), np.ones(4)], **inputs_of(cls, 1))
     assert opt.state[0]["step"] == 2
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from case import size_of
+from case import inputs_of, size_of
 from kinds import each_case_and_dtype
 from references import CASES, step
 
@@ -28,7 +28,7 @@ def run_reference(case, p, grads):
     for t, g in enumerate(grads, 1):
         before = p
         assert g.dtype == p.dtype
-        p = case.reference(p, g, state, t, **case.hyperparameters)
+        p = case.reference(p, g, state, t, **case.hyperparameters, **inputs_of(case.cls, t - 1))
         largest = np.maximum(largest, np.abs(p))
         largest_step = max(largest_step, np.abs(p - before).max(initial=0))
         for name, s in state.items():

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from case import curvature
+from references import step
 from test_formulas import STEPS, gradients, start
 
 import fastopt
@@ -23,6 +25,7 @@ class Peer:
     name: str
     theirs: dict
     slots: dict = field(default_factory=dict)
+    at: int = 0  # where in optax's chain they are
     exact: bool = False
 
     def __str__(self):
@@ -36,6 +39,8 @@ BETAS3 = {"betas": (0.95, 0.83, 0.97), "eps": 0.05}
 B3 = {"b1": 0.95, "b2": 0.83, "b3": 0.97, "eps": 0.05}
 WITHOUT_SCHEDULE = {"decoupled_weight_decay": True, "momentum_decay": 1e6}
 ADAN = {"exp_avg": "m", "exp_avg_diff": "v", "exp_avg_sq": "n", "previous_grad": "g"}
+HESSIAN = {"exp_avg": "mu", "hessian": "nu"}
+COIN = {n: n for n in fastopt.COCOB.slots}
 MIX = {"exp_avg_fast": "m1", "exp_avg_slow": "m2", "exp_avg_sq": "nu"}
 PEERS = [
     Peer(F.SignSGD, {}, "sign_sgd", {}, exact=True),
@@ -59,6 +64,14 @@ PEERS = [
     Peer(F.AdEMAMix, {}, "contrib.ademamix", {}, MIX),
     Peer(F.AdEMAMix, {**BETAS3, "alpha": 3.0, "eps_root": 0.4, "weight_decay": 0.2}, "contrib.ademamix",
          {**B3, "alpha": 3.0, "eps_root": 0.4, "weight_decay": 0.2}, MIX),
+    Peer(F.NoisySGD, {"eta": 0.0}, "noisy_sgd", {"eta": 0.0, "key": 0}),
+    Peer(F.Sophia, {}, "contrib.sophia", {}, HESSIAN),
+    Peer(F.Sophia, {"betas": (0.87, 0.97), "eps": 0.2, "weight_decay": 0.02, "gamma": 0.3, "clip_threshold": 1.5},
+         "contrib.sophia", {"b1": 0.87, "b2": 0.97, "eps": 0.2, "weight_decay": 0.02, "gamma": 0.3,
+         "clip_threshold": 1.5}, HESSIAN),
+    Peer(F.COCOB, {}, "contrib.cocob", {}, COIN, at=2),
+    Peer(F.COCOB, {"alpha": 7.0, "eps": 2.5, "weight_decay": 0.2}, "contrib.cocob",
+         {"alpha": 7.0, "eps": 2.5, "weight_decay": 0.2}, COIN, at=2),
 ]  # fmt: skip
 
 
@@ -66,7 +79,18 @@ def of_optax(optax, peer, lr):
     place = optax
     for part in peer.name.split("."):
         place = getattr(place, part)
-    return place(lr, **peer.theirs)
+    estimated = {"update_interval": 1, "hessian_diagonal_fn": Curvature()} if peer.cls.folds else {}
+    return place(lr, **peer.theirs, **estimated)
+
+
+class Curvature:
+    """An estimator of optax's: what `references.step` gives."""
+
+    def init(self, params):
+        return ()
+
+    def update(self, updates, state, params=None, **_):
+        return curvature(updates), state
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=str)
@@ -91,17 +115,17 @@ def compare(peer, dtype, steps, jax):
     state, advance = rule.init(theirs), rule.update if peer.exact else jax.jit(rule.update)
     largest, largest_step, sizes = np.abs(p).max(), 0.0, dict.fromkeys(peer.slots, 0.0)
     for g in gradients(33, dtype, steps):
-        opt.step(g)
+        step(opt, g)
         updates, state = advance(jax.numpy.asarray(g), state, theirs)
         theirs = optax.apply_updates(theirs, updates)
         largest = max(largest, np.abs(theirs).max())
         largest_step = max(largest_step, np.abs(updates).max())
         for name, slot in peer.slots.items():
-            sizes[name] = max(sizes[name], np.abs(getattr(state[0], slot)).max())
+            sizes[name] = max(sizes[name], np.abs(getattr(state[peer.at], slot)).max())
     assert theirs.dtype == dtype
     slots = {n for n, v in opt.state[0].items() if isinstance(v, np.ndarray)}
     assert slots == set(peer.slots)
-    kept = {n: (opt.state[0][n], getattr(state[0], slot)) for n, slot in peer.slots.items()}
+    kept = {n: (opt.state[0][n], getattr(state[peer.at], slot)) for n, slot in peer.slots.items()}
     if peer.exact:
         np.testing.assert_array_equal(p, theirs)
         for mine, slot in kept.values():

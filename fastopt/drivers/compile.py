@@ -33,6 +33,8 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 # What only compiled code calls needs no door for Python or C: a quarter of the time to compile, and the same code.
 INSIDE: dict[str, Any] = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# What is called for every element stays SIMD only where it is called: long ones too are part of the loop.
+INLINED: dict[str, Any] = {**INSIDE, "forceinline": True}
 
 Compiled = Any  # a Numba dispatcher
 
@@ -42,9 +44,20 @@ cpu_target.target_context.refresh()
 
 
 @cache
-def compiled(function: Callable[..., Any]) -> Compiled:
-    """A part of a kernel: compiled, and stored on disk, with the kernel that calls it. Python must not call it."""
-    return numba.njit(**INSIDE)(_named(function))
+def compiled(function: Callable[..., Any], inlined: bool = False) -> Compiled:
+    """A part of a kernel: compiled, and stored on disk, with the kernel that calls it."""
+    return _refusing(numba.njit(**(INLINED if inlined else INSIDE))(_named(function)))
+
+
+def _refusing(part: Compiled) -> Compiled:
+    """Let calls from Python, which would find no code to jump to, end in an error."""
+
+    def refuse(*arguments: Any, **named: Any) -> None:
+        raise TypeError(f"{part.__name__} is a part of kernels, which only compiled code can call")
+
+    part._compile_for_args = refuse
+    part.add_overload = lambda result: part.overloads.update({tuple(result.signature.args): result})
+    return part
 
 
 def standalone(function: Callable[..., Any]) -> Compiled:
@@ -100,7 +113,8 @@ def assembly(kernel: Compiled) -> str:
 def rule_function(function: Callable[..., Any], header: np.dtype[Any] | None = None) -> Compiled:
     """Compile one of a rule's functions together with the plain functions that it calls.
 
-    One that reads header rows is compiled for one layout of them: Numba would take a longer row for a shorter.
+    One that reads header rows is compiled for one layout of them: Numba would take a longer row for a shorter. Others
+    are called for every element.
     """
     callees = {n: v for n, v in _references(function) if isinstance(v, types.FunctionType)}
     own = {n: rule_function(f, header) for n, f in callees.items() if not _is_scalar(f)}
@@ -116,7 +130,7 @@ def rule_function(function: Callable[..., Any], header: np.dtype[Any] | None = N
         function.__defaults__,
         closure,
     )
-    return compiled(linked)
+    return compiled(linked, inlined=header is None)
 
 
 def _is_scalar(function: types.FunctionType) -> bool:
