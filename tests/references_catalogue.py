@@ -134,7 +134,7 @@ def sparse_adam(p, g, s, t, *, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=F
     v = s.setdefault("exp_avg_sq", np.zeros_like(p))
     m[...] = beta1 * m + (1 - beta1) * g
     v[...] = beta2 * v + (1 - beta2) * g**2
-    return p - lr * np.sqrt(1 - beta2**t) / (1 - beta1**t) * m / (np.sqrt(v) + eps)
+    return p - lr * (1 - beta2**t) ** 0.5 / (1 - beta1**t) * m / (np.sqrt(v) + eps)
 
 
 def simplified_ademamix(
