@@ -78,9 +78,7 @@ def test_positional_arguments_are_those_of_the_same_names(cls):
             values.append(cls.choices[key][-1])
         else:
             value = 0.015625 * (len(values) + 1)
-            values.append(
-                -value if default is not inspect.Parameter.empty and default < 0 else value
-            )
+            values.append(-value if isinstance(default, float) and default < 0 else value)
     group = cls(np.ones(3), *values).param_groups[0]
     assert [group[key] for key in keys] == values
 
