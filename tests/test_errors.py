@@ -600,7 +600,7 @@ def test_betas(cls, value, error):
     if isinstance(value, tuple):  # of a class with three betas, the third is right
         whole += (0.9,) * (len(inspect.signature(cls).parameters["betas"].default) - 2)
     with pytest.raises(error, match="betas is") as caught:
-        cls(np.ones(3), betas=whole)
+        make(cls, np.ones(3), betas=whole)
     bad = (
         [v for v in value if v != 0.9] if isinstance(value, tuple) and len(value) == 2 else [whole]
     )
