@@ -17,7 +17,7 @@ from references import CLASSES, cases_of
 
 import fastopt
 from fastopt import measure
-from fastopt.drivers import compile, cpu, machine, tile
+from fastopt.drivers import compile, cpu, machine, steps, tile
 
 
 def variants():
@@ -289,6 +289,14 @@ def test_what_is_compiled_ahead_is_what_a_step_calls():
         opt._runner.force_shares(1 if driver == cpu.SERIAL else 2)
         opt.step([np.ones(3, np.float32), np.ones((2, 2), np.float32)])
         assert len(kernel.signatures) == 1
+
+
+def test_parts_of_kernels_refuse_calls_from_python():
+    """Without a wrapper for Python there is no code to jump to, also once they are compiled."""
+    fastopt.SGD(np.ones(3), lr=0.1).step(np.ones(3))
+    for part in (steps.first_row, steps.locate):
+        with pytest.raises(TypeError, match="which only compiled code can call"):
+            part(np.zeros((1, 4), np.int64), 0, 1)
 
 
 def test_kernels_are_shared_between_optimizers_of_a_variant():
