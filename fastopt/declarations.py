@@ -64,9 +64,19 @@ class Declarations:
         return {**self.optimizer.slots, **average}
 
     @property
+    def kept(self) -> Mapping[str, Slot]:
+        """The slots that are state; others are scratch."""
+        return {n: slot for n, slot in self.slots.items() if n not in self.rule.filled}
+
+    @property
     def running(self) -> Mapping[str, float]:
         """The running fields and their initial values."""
         return self.optimizer.running
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What steps take beside gradients."""
+        return self.optimizer.inputs
 
     @property
     def tile(self) -> int:
@@ -142,7 +152,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
     layout = list(_SHARED_FIELDS)
     for name, kind in kinds.items():
         layout += [field for field in fields(name, kind) if field[0] not in shared]
-    layout += [(name, "f8") for name in optimizer.running]
+    layout += [(name, "f8") for name in (*optimizer.running, *optimizer.inputs)]
     layout += [(name, "f8") for measure in optimizer.measures for name in measure.results]
     rule = Rule(
         name=_unique_name(optimizer),
@@ -167,7 +177,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
 def _refuse(optimizer: type[Formula], kinds: Mapping[str, Value]) -> None:
     results = [name for measure in optimizer.measures for name in measure.results]
     own = [name for name in kinds if name not in OPTIONS]
-    declared = [*own, *optimizer.slots, *optimizer.running, *results]
+    declared = [*own, *optimizer.slots, *optimizer.running, *optimizer.inputs, *results]
     taken = [
         "step", "machine_eps", "size", "rows", "columns", "params", "param_names", "schedules",
         AVERAGE, *OPTIONS,
@@ -183,6 +193,15 @@ def _refuse(optimizer: type[Formula], kinds: Mapping[str, Value]) -> None:
         raise TypeError(
             f"{optimizer.__name__}: measures has two stages over lines; expected one at most"
         )
+    for measure in optimizer.measures:
+        if measure.into and optimizer.slots.get(measure.into) != Slot():
+            raise TypeError(
+                f"{optimizer.__name__}: a measure writes into {measure.into!r}; expected the name of a plain Slot()"
+            )
+        if measure.whole is not None and "jit_step" in optimizer.supports:
+            raise TypeError(
+                f"{optimizer.__name__}: a measure calls Python, which jit_step cannot; take it out of supports"
+            )
 
 
 def _plain(function: Any) -> Callable[..., Any]:

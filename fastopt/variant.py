@@ -67,6 +67,11 @@ class Rule:
         return len(numbers)
 
     @property
+    def filled(self) -> frozenset[str]:
+        """The slots that a stage fills anew in every step: scratch, not state."""
+        return frozenset(measure.into for measure in self.measures if measure.into)
+
+    @property
     def label(self) -> str:
         """The class as messages name it."""
         return self.name.partition("-")[0]
@@ -74,6 +79,12 @@ class Rule:
 
 # What a step may be asked for that changes its loop.
 CLIP_VALUE, ZERO_GRADS, MONITOR, PROPOSE = "clip_value", "zero_grads", "monitor", "propose"
+
+#: Each unit's gradient is multiplied by a gain of its own: see fastopt/unit_gains.py.
+CLIP_ADAPTIVE = "clip_adaptive"
+
+#: Tiles are rows anywhere in the tensors, and those to come are asked for by the driver, not by the loop.
+ROWS = "rows"
 
 #: The factor of the gradient is too small a number for its dtype, and multiplied in two parts.
 TWO_FACTORS = "two_factors"
@@ -204,6 +215,11 @@ class Variant:
         return LEADING + self.rule.count_coefficients()
 
     @property
+    def unit_columns(self) -> range:
+        """Address columns behind all others, with `CLIP_ADAPTIVE`: where a tensor's gains are, and how its units lie."""
+        return range(self.columns, self.columns + 3 * (CLIP_ADAPTIVE in self.options))
+
+    @property
     def scratch(self) -> bool:
         """Whether any tile must be unpacked into scratch memory."""
         return self.gradient.scratch or any(part.storage.scratch for part in self.parts)
@@ -212,6 +228,11 @@ class Variant:
     def block(self) -> int:
         """Tiles must be multiples of this many elements."""
         return max(self.gradient.block, *(part.storage.block for part in self.parts))
+
+    @property
+    def stages(self) -> int:
+        """Stages of sums before the update; over touched rows there are none, whose sums are taken on the way."""
+        return 0 if ROWS in self.options else len(self.rule.measures)
 
     @property
     def results(self) -> int:

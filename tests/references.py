@@ -12,8 +12,9 @@ import references_adaptive
 import references_catalogue
 import references_elements
 import references_momenta
+import references_step_sizes
 import references_sums
-from case import case, curvature, signed
+from case import case, curvature, inputs_of, signed
 
 import fastopt
 
@@ -174,11 +175,13 @@ CASES = [
     *references_adaptive.CASES,
     *references_momenta.CASES,
     *references_sums.CASES,
+    *references_step_sizes.CASES,
     *references_catalogue.CASES,
     *references_elements.CASES,
 ]  # fmt: skip
 
-CLASSES = [getattr(fastopt, name) for name in fastopt.optimizers.__all__]
+EVERY_CLASS = [getattr(fastopt, name) for name in fastopt.optimizers.__all__]
+CLASSES = [cls for cls in EVERY_CLASS if cls.dimensions is None]  # of arrays of any shape
 
 
 def cases_of(cls):
@@ -196,7 +199,7 @@ def is_noisy(cls):
 
 
 def step(opt, grads):
-    """A step; with the look-ahead that NAG asks for, and with curvatures where they are taken in."""
+    """A step; with all that the class asks for: a look-ahead, inputs, and curvatures where they are taken in."""
     info = plain_step(opt, grads)
     for name in opt.folds:
         leaves = [None if g is None else curvature(g) for g in opt._forest.leaves(grads)]
@@ -205,7 +208,9 @@ def step(opt, grads):
 
 
 def plain_step(opt, grads):
-    """With the look-ahead alone."""
+    """With a look-ahead and inputs alone."""
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
+    if opt.inputs:
+        return opt.step(grads, **inputs_of(type(opt), opt.steps_taken))
     return opt.step(grads)

@@ -68,7 +68,7 @@ def real_power(element: Any) -> Callable[[Any, Any], Any]:
         scale = integer(reinterpret(turns + whole, sample) - whole_bits + bias)
         return reinterpret(integer(scale << width), turns)
 
-    two_to = compiled(two_to, inlined=True)
+    power_of_two = compiled(two_to, inlined=True)
 
     def power(x, y):  # type: ignore[no-untyped-def]
         bits = reinterpret(x, sample)
@@ -89,7 +89,7 @@ def real_power(element: Any) -> Callable[[Any, Any], Any]:
         value = exponential(part - more)
         # in two steps, of which each has an exponent
         first = (turns / two + whole) - whole
-        value = value * two_to(first) * two_to(turns - first)
+        value = value * power_of_two(first) * power_of_two(turns - first)
         edge = select(y > zero, x, select(y < zero, select(x < least, infinity, zero), one))
         value = select((x < least) | (x == infinity), edge, value)
         return select(x >= zero, value, x - x + element(np.nan))

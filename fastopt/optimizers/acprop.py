@@ -60,6 +60,7 @@ class ACProp(Optimizer):
     """
 
     slots = {"exp_avg": Slot(), "exp_avg_var": Slot()}
+    first_step = True
 
     def __init__(
         self,

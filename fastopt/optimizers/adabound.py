@@ -48,8 +48,8 @@ class AdaBound(Optimizer):
     Notes
     -----
     Conventions: epsilon outside the root of the uncorrected v, so that its weight changes over the first steps, unlike
-    in `Adam`; coupled decay; slots start at 0. Same as the authors' adabound.AdaBound (the paper has no correction
-    and divides the rate by the root of t) while lr is constant: theirs multiplies final_lr by lr over the
+    in `Adam`; coupled decay; slots start at 0. Same as the authors' adabound.AdaBound with a constant lr (the paper has no
+    correction and divides the rate by the root of t): theirs multiplies final_lr by lr over the
     initial lr, here it is final_lr whatever lr is and takes a schedule of its own. Not in torch or optax.
 
     References

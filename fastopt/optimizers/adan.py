@@ -48,8 +48,8 @@ class Adan(Optimizer):
     Notes
     -----
     Conventions: both epsilons are added after the correction; decoupled decay, multiplied by lr; slots start at 0.
-    ``form="optax"`` is optax.adan. The paper writes its betas the other way round (0.02, 0.08, 0.01), so that its
-    weight :math:`1 - \beta_2` is 0.92; optax has turned the betas and left the weight, which is 0.08 there.
+    Same as optax.adan with ``form="optax"``. The paper writes its betas the other way round (0.02, 0.08, 0.01), so
+    that its weight :math:`1 - \beta_2` is 0.92; optax has turned the betas and left the weight, which is 0.08 there.
     ``form="paper"`` with ``eps_root=0`` is the authors' Adan (no_prox=False), whose defaults are the same
     otherwise; their neg_pre_grad is minus previous_grad. lr has no default in optax and is theirs.
 
@@ -72,6 +72,7 @@ class Adan(Optimizer):
         "exp_avg_sq": Slot(),
         "previous_grad": Slot(),
     }
+    first_step = True
     choices = {"form": ("optax", "paper")}
 
     def __init__(

@@ -37,8 +37,8 @@ class AddSign(Optimizer):
     Notes
     -----
     Conventions: the gradient is in m already when their signs are compared; no decay, no epsilon, no bias
-    correction; exp_avg starts at 0. Formula and defaults of TensorFlow's tf.contrib.opt.AddSignOptimizer, where
-    sign_decay is a function; not in torch or optax. See `PowerSign`.
+    correction; exp_avg starts at 0. Same as TensorFlow's tf.contrib.opt.AddSignOptimizer, where sign_decay is a function;
+    not in torch or optax. See `PowerSign`.
 
     References
     ----------

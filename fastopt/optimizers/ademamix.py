@@ -43,7 +43,7 @@ class AdEMAMix(Optimizer):
     Notes
     -----
     Conventions: both epsilons are added after the correction; the slow average is not corrected, so that it fills
-    slowly; decoupled decay, multiplied by lr; slots start at 0. Formula and defaults of optax.contrib.ademamix (lr,
+    slowly; decoupled decay, multiplied by lr; slots start at 0. Same as optax.contrib.ademamix (lr,
     which has none there, and the names of the slots are the authors', whose code has alpha=2). The authors' warm-up
     of alpha and of the slow average: give alpha and the third of betas a schedule.
 

@@ -72,6 +72,7 @@ class ADOPT(Optimizer):
     """
 
     slots = {"exp_avg": Slot(), "exp_avg_sq": Slot()}
+    first_step = True
     domains = {"clip_exponent": NONNEGATIVE}
 
     def __init__(

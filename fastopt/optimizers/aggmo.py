@@ -34,7 +34,7 @@ class AggMo(Optimizer):
     Notes
     -----
     Conventions: heavy-ball momenta, lr outside of them; coupled decay, before momentum; slots start at 0. Same as the
-    authors' aggmo.py with ``betas=[beta1, beta2, beta3]``, which takes any number of them; three, and these, are the
+    authors' aggmo.py with three betas (it takes a list of any number of them); three, and these, are the
     defaults of the paper. Equal betas are `SGD` with that momentum. Not in torch or optax.
 
     References

@@ -43,8 +43,8 @@ class LaProp(Optimizer):
     Conventions: epsilon outside the root, added after the correction; decoupled decay after the step and *not*
     multiplied by lr, unlike everywhere else here, so a schedule of lr needs one of weight_decay beside it; lr inside
     the momentum, and the correction divides by its average, which is :math:`\eta (1 - \beta_1^t)` while it is
-    constant (``exp_avg_lr_1`` in the state, as the authors call it); slots start at 0. Formula and defaults of the
-    authors' laprop.py, without its centered; at an lr of 0 nothing moves, where theirs goes on by m. Not in torch
+    constant (``exp_avg_lr_1`` in the state, as the authors call it); slots start at 0. Same as the authors'
+    laprop.py, without its centered; at an lr of 0 nothing moves, where theirs goes on by m. Not in torch
     or optax.
 
     References

@@ -66,6 +66,7 @@ class OptimisticAdam(Optimizer):
     """
 
     slots = {"exp_avg": Slot(), "exp_avg_sq": Slot(), "previous_step": Slot(when="beta")}
+    first_step = True
     domains = {"alpha": NONNEGATIVE, "beta": NONNEGATIVE}
 
     def __init__(

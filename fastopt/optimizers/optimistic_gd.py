@@ -53,6 +53,7 @@ class OptimisticGD(Optimizer):
     """
 
     slots = {"previous_gradient": Slot(when="beta")}
+    first_step = True
     domains = {"alpha": NONNEGATIVE, "beta": NONNEGATIVE}
 
     def __init__(
