@@ -83,3 +83,10 @@ def test_the_usual_power_of_ftrl_has_roots_and_a_scheduled_one_has_not():
     opt.param_groups[0]["lr_power"] = -0.6
     opt.step(np.ones(9))
     assert opt._workspace.tables[0].variant.over[-1] == "element"
+
+
+def test_declarations():
+    with pytest.raises(ValueError, match=r"when is None with shape 'switch'"):
+        fastopt.Slot(shape="switch")
+    with pytest.raises(ValueError, match=r"initial is .* with shape 'switch'; expected None"):
+        fastopt.Slot(shape="switch", when="lr", initial=lambda h, p: 0)
