@@ -5,7 +5,7 @@ EXTRAS ?= test
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-all lint docs bench bench-smoke clean
+.PHONY: demo test test-all lint docs tables bench bench-smoke clean
 
 # One stamp per set of extras: installing again only when pyproject.toml changed.
 define environment
@@ -35,6 +35,11 @@ lint: $(call installed,lint)
 docs: $(call installed,docs)
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
+# What is written into the repository about every optimizer; the other tables are made by `docs`.
+tables: $(call installed,bench)
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python docs/catalogue.py
+
 bench: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.whole_step
@@ -42,6 +47,7 @@ bench: $(call installed,bench)
 bench-smoke: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core --smoke
 	$(BIN)/python -m benchmarks.whole_step --smoke
+	$(BIN)/python -m benchmarks.training --smoke
 
 clean:
 	rm -rf $(VENV) docs/_build build dist demo.png

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 import fastopt
+from benchmarks import peers
 from benchmarks.timing import interleaved, matmul
 from fastopt import measure
 from fastopt.drivers import threads
@@ -40,7 +41,8 @@ def arrays(shapes: list[tuple[int, ...]], seed: int = 0) -> list[np.ndarray]:
 
 
 def stepper(opt: fastopt.Optimizer | measure.Twin, grads: object) -> Callable[[], object]:
-    return lambda: opt.step(grads)
+    inputs = dict.fromkeys(getattr(opt, "inputs", ()), 1.0)
+    return lambda: opt.step(grads, **inputs)
 
 
 def torch_adamw(shapes: list[tuple[int, ...]]) -> Callable[[], object]:
@@ -51,11 +53,11 @@ def torch_adamw(shapes: list[tuple[int, ...]]) -> Callable[[], object]:
 
 
 def against_twins(elements: int, rounds: int, names: list[str]) -> None:
-    """Every optimizer against a loop over the same arrays that only adds, and against torch's."""
+    """Every optimizer against a loop over the same arrays that only adds, against torch's and optax's."""
     _, copy = measure.copy_bandwidth(elements)
     table = Table(title=f"{elements:,} float32 elements; plain copy {copy / 1e9:.1f} GB/s")
     for column in (
-        "optimizer", "mode", "ms", "GB/s", "twin GB/s", "twin / copy", "speed / twin", "torch ms", "torch / own",
+        "optimizer", "mode", "ms", "GB/s", "twin GB/s", "twin / copy", "speed / twin", "torch / own", "optax / own",
     ):  # fmt: skip
         table.add_column(column, justify="left" if column in ("optimizer", "mode") else "right")
     variants = [(name, {}) for name in fastopt.optimizers.__all__]
@@ -66,6 +68,8 @@ def against_twins(elements: int, rounds: int, names: list[str]) -> None:
     for name, extra in variants:
         if names and name not in names:
             continue
+        if any(m.whole for m in getattr(fastopt, name).measures):
+            continue  # matrix products, not traffic, are its time
         opt = getattr(fastopt, name)(arrays([shape])[0], lr=1e-3, **extra)
         moved = opt._workspace.tables[0].bytes
         calls = {
@@ -74,7 +78,8 @@ def against_twins(elements: int, rounds: int, names: list[str]) -> None:
         }
         if name == "NAG":  # its look-ahead belongs to both
             opt._require_ahead = lambda *_: None
-        peer = torch_peer(name, arrays([shape])[0], gradient, extra)
+        others = {"torch": peers.torch_step(name, arrays([shape])[0], gradient, **extra)}
+        others["optax"] = None if extra else peers.optax_step(name, arrays([shape])[0], gradient)
         for mode, between in BETWEEN.items():
             t = interleaved(calls, rounds=rounds, between=between)
             rate, twin_rate = moved / t["own"], moved / t["twin"]
@@ -83,28 +88,16 @@ def against_twins(elements: int, rounds: int, names: list[str]) -> None:
                 label, mode, f"{t['own'] * 1e3:.2f}", f"{rate / 1e9:.1f}", f"{twin_rate / 1e9:.1f}",
                 f"{twin_rate / copy:.2f}", f"{rate / twin_rate:.3f}",
             ]  # fmt: skip
-            if peer is not None:  # by itself: it can take ten times as long
-                few = {"own": calls["own"], "torch": peer}
+            for who, peer in others.items():  # each by itself: it can take ten times as long
+                if peer is None:
+                    row.append("")
+                    continue
+                few = {"own": calls["own"], who: peer}
                 t = interleaved(few, rounds=max(2, rounds // 3), between=between)
-                row += [f"{t['torch'] * 1e3:.1f}", f"{t['torch'] / t['own']:.1f}"]
+                row.append(f"{t[who] / t['own']:.2f}")
             table.add_row(*row)
-        del opt, calls, peer
+        del opt, calls, others
     console.print(table)
-
-
-def torch_peer(
-    name: str, parameter: np.ndarray, gradient: np.ndarray, extra: dict[str, object]
-) -> Callable[[], object] | None:
-    """A step of torch's optimizer of this name, fused where it can be; None if there is none."""
-    if torch is None or not hasattr(torch.optim, name):
-        return None
-    tensor = torch.from_numpy(parameter).requires_grad_()
-    tensor.grad = torch.from_numpy(gradient)
-    optimizer = getattr(torch.optim, name)
-    try:
-        return optimizer([tensor], lr=1e-3, fused=True, **extra).step  # type: ignore[no-any-return]
-    except TypeError:
-        return optimizer([tensor], lr=1e-3, **extra).step  # type: ignore[no-any-return]
 
 
 def small_steps(rounds: int) -> None:

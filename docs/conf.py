@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import fastopt
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import catalogue
 
 project = "fastopt"
 author = "The fastopt developers"
@@ -57,7 +58,8 @@ def setup(app: Any) -> None:
     """Write what iterates the optimizers, so that a new one appears without touching a page."""
     GENERATED.mkdir(parents=True, exist_ok=True)
     write("optimizers.rst", optimizer_list())
-    write("optimizer-table.inc", optimizer_table())
+    for name, text in catalogue.tables():
+        write(name, text)
     plot = runpy.run_path(str(EXAMPLES / "plot_schedules.py"))
     plot["draw"]().savefig(GENERATED / "schedules.png", dpi=100)
     app.connect("autodoc-skip-member", skip_member)
@@ -84,40 +86,3 @@ def optimizer_list() -> str:
         "Optimizers\n==========\n\n"
         f".. autosummary::\n   :toctree: .\n   :nosignatures:\n\n{names}\n"
     )
-
-
-def optimizer_table() -> str:
-    """Slots, bytes and the docstring's Conventions line of every optimizer, as Markdown."""
-    rows = ["| class | slots | bytes per element | conventions |", "| --- | --- | --- | --- |"]
-    for name in fastopt.optimizers.__all__:
-        cls = getattr(fastopt, name)
-        rows.append(f"| `{name}` | {slots(cls)} | {bytes_moved(cls)} | {conventions(cls)} |")
-    return "\n".join(rows) + "\n"
-
-
-def slots(cls: type[fastopt.Optimizer]) -> str:
-    """Slot names, with the hyperparameter that a slot depends on."""
-    texts = []
-    for name, slot in cls.slots.items():
-        notes = [] if slot.shape == "element" else [slot.shape]
-        notes += [f"with `{slot.when}`"] if slot.when else []
-        texts.append(f"`{name}`" + (f" ({', '.join(notes)})" if notes else ""))
-    return ", ".join(texts) or "none"
-
-
-def bytes_moved(cls: type[fastopt.Optimizer]) -> str:
-    """Of a float32 matrix: the gradient is read, parts are read and written, sums read some again."""
-    parameters = inspect.signature(cls).parameters
-    absent = {s.when: type(parameters[s.when].default)(0) for s in cls.slots.values() if s.when}
-    required = {n: 0.1 for n, p in parameters.items() if p.default is p.empty and n != "params"}
-    opt = cls(np.ones((1, 1), np.float32), **{**required, **absent})
-    always = opt._workspace.variant(0).bytes_per_element()
-    return " ".join([f"{always:g}", *(f"+ 8 with `{name}`" for name in absent)])
-
-
-def conventions(cls: type[fastopt.Optimizer]) -> str:
-    """The paragraph of the docstring that starts with ``Conventions:``."""
-    paragraphs = inspect.cleandoc(cls.__doc__ or "").split("\n\n")
-    found = [" ".join(p.split()) for p in paragraphs if "Conventions:" in p]
-    text = found[0].partition("Conventions:")[2].strip() if found else ""
-    return re.sub(r":math:`([^`]*)`", r"$\1$", text).replace("``", "`")

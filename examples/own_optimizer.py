@@ -1,8 +1,9 @@
-"""Yogi, an optimizer that fastopt does not have, written by subclassing and used on real data.
+"""Yogi as one would write it oneself, by subclassing, used on real data.
 
 Adam's second moment forgets large gradients by a constant factor. Yogi moves it by a bounded amount
 instead: ``v -= (1 - beta2) * sign(v - g**2) * g**2``. Source: Zaheer et al. 2018, "Adaptive methods
-for nonconvex optimization", algorithm 2; bias correction and defaults as in optax.
+for nonconvex optimization", algorithm 2; bias correction as in optax. `fastopt.Yogi` follows optax in
+the start of the momentum too.
 
 Run it with ``python examples/own_optimizer.py``; it needs scikit-learn for the data.
 """

@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from fastopt import optimizers, scalar, schedules, smoothing
+from fastopt import optimizers, scalar, schedules, smoothing, wrappers
 from fastopt.buffers import FlatBuffer
 from fastopt.contract import check
 from fastopt.drivers.threads import get_num_threads, set_num_threads
@@ -12,6 +12,7 @@ from fastopt.optimizer import Optimizer
 from fastopt.optimizers import *  # noqa: F403
 from fastopt.slots import Slot
 from fastopt.step_info import StepInfo
+from fastopt.wrappers import *  # noqa: F403
 
 __all__ = [
     "FlatBuffer",
@@ -27,5 +28,7 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "smoothing",
+    "wrappers",
     *optimizers.__all__,
+    *wrappers.__all__,
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from fastopt import schedules
 from fastopt.declarations import AVERAGE
 from fastopt.schedules import ReduceLROnPlateau, Schedule
-from fastopt.state import State
+from fastopt.state import ROW_STEP, State
 
 if TYPE_CHECKING:
     from fastopt.hyperparameters import Group
@@ -63,6 +63,13 @@ def load(
     w: Workspace, d: Mapping[str, Any], check: Check, check_followed: CheckFollowed, strict: bool
 ) -> None:
     """Check everything, hyperparameters by `check` and what they follow by `check_followed`, then take it over."""
+    prepared(w, d, check, check_followed, strict)()
+
+
+def prepared(
+    w: Workspace, d: Mapping[str, Any], check: Check, check_followed: CheckFollowed, strict: bool
+) -> Callable[[], None]:
+    """Check everything as `load` does; what is left to do, which cannot fail."""
     saved, state = parts(d)
     counts, expected = [len(g["params"]) for g in saved], [len(m) for m in w.members]
     if counts != expected:
@@ -89,14 +96,23 @@ def load(
     for group, new, own in zip(w.groups, groups, kept, strict=True):
         w.declared.validate(new, counters[0])
         check_followed(group, own)
-    w.counters[:] = counters
-    for group, new, own in zip(w.groups, groups, kept, strict=True):
-        for mine, value in zip(_numbers(own), _numbers(new), strict=True):
-            if mine is not value and isinstance(mine, ReduceLROnPlateau):
-                mine.load_state_dict(value.state_dict())
-        w.assign(group, own)
-    for k, entry in enumerate(entries):
-        _take(w, k, entry)
+
+    def take() -> None:
+        w.counters[:] = counters
+        for group, new, own in zip(w.groups, groups, kept, strict=True):
+            for mine, value in zip(_numbers(own), _numbers(new), strict=True):
+                if mine is not value and isinstance(mine, ReduceLROnPlateau):
+                    mine.load_state_dict(value.state_dict())
+            w.assign(group, own)
+        for k, entry in enumerate(entries):
+            _take(w, k, entry)
+
+    return take
+
+
+def forget(w: Workspace, k: int) -> None:
+    """Let parameter k be as if it had never been stepped."""
+    _take(w, k, {})
 
 
 def _kept(own: Any, new: Any) -> Any:
@@ -198,11 +214,11 @@ def _entry(
     if not saved:
         return {}
     dtype, name = w.parameters[k].dtype, w.names[k]
-    declared = w.declared.slots
-    wanted = w.declared.present(group, w.parameters[k])
+    declared = w.declared.kept
+    wanted = w.declared.present(group, w.parameters[k]) & set(declared)
     needed = wanted - {AVERAGE}  # which may begin here, as when torch had none
     given = {n: v for n, v in saved.items() if v is not None}
-    unknown = set(given) - set(declared) - set(w.declared.running) - {"step"}
+    unknown = set(given) - set(declared) - set(w.declared.running) - {"step", ROW_STEP}
     if unknown and strict:
         raise ValueError(
             f"load_state_dict: state of {name} has unknown entries {sorted(map(str, unknown))}"
@@ -212,6 +228,8 @@ def _entry(
     if step and strict and needed - slots:
         raise ValueError(f"load_state_dict: state of {name} lacks {sorted(needed - slots)}")
     entry: dict[str, Any] = {"step": step}
+    if ROW_STEP in given:
+        entry[ROW_STEP] = _row_steps(given[ROW_STEP], w.parameters[k], name)
     for n in w.declared.running:
         if n in given:
             try:
@@ -256,13 +274,25 @@ def _step(value: Any, name: str) -> int:
     return int(step)
 
 
+def _row_steps(value: Any, p: np.ndarray, name: str) -> np.ndarray:
+    counts = _array(value)
+    if counts.shape != p.shape[:1] or counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise ValueError(
+            f"load_state_dict: {ROW_STEP} of {name} is {counts!r}; expected {p.shape[:1]} whole numbers >= 0"
+        )
+    return counts.astype(np.int64)
+
+
 def _take(w: Workspace, k: int, entry: Mapping[str, Any]) -> None:
     w.header["step"][k] = entry.get("step", 0)
+    w.keep_row_steps(k, entry.get(ROW_STEP))
     for n, value in w.declared.running.items():
         w.header[n][k] = entry.get(n, value)
-    for n, place in w.slots[k].items():
-        initial = w.declared.slots[n].initial
+    for n, slot in w.declared.kept.items():
+        place = w.slots[k].get(n)
+        if place is None:
+            continue
         if n in entry:
             place.write(entry[n])
         else:
-            place.write(0 if initial is None else initial(w.header[k], w.parameters[k]))
+            place.write(0 if slot.initial is None else slot.initial(w.header[k], w.parameters[k]))

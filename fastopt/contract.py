@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,8 +12,11 @@ import numpy as np
 from numba.core import event
 
 from fastopt.optimizer import Optimizer
+from fastopt.touched import takes_rows
 
-Check = Callable[[type[Optimizer], dict[str, Any]], None]
+Dtype = type[np.float32] | type[np.float64]
+Check = Callable[[type[Optimizer], dict[str, Any], Dtype], None]
+DTYPES: tuple[Dtype, ...] = (np.float32, np.float64)
 LENGTHS = (0, 1, 7, 8, 9, 15, 16, 17, 33, 4095, 4096, 4097)
 
 
@@ -23,7 +27,8 @@ def check(optimizer: type[Optimizer], **hyperparameters: Any) -> None:
     ----------
     optimizer : subclass of Optimizer
     **hyperparameters
-        Values to check it with; what has no default and is not given is taken to be 0.01.
+        Values to check it with; what has no default and is not given is taken to be 0.01. Inputs of a step are
+        given the value of the function.
 
     Raises
     ------
@@ -48,10 +53,13 @@ def check(optimizer: type[Optimizer], **hyperparameters: Any) -> None:
         if failed and failed[0].startswith(compiles.__name__):
             break  # nothing else can succeed
         try:
-            test(optimizer, values)
+            for dtype in DTYPES:
+                test(optimizer, values, dtype)
         except Exception as error:
             about = (test.__doc__ or test.__name__).strip().splitlines()[0]
-            failed.append(f"{test.__name__}: {about} {type(error).__name__}: {error}")
+            failed.append(
+                f"{test.__name__} in {dtype.__name__}: {about} {type(error).__name__}: {error}"
+            )
     if failed:
         raise AssertionError(
             f"{optimizer.__name__} fails {len(failed)} of {len(CHECKS)} checks:\n"
@@ -67,48 +75,45 @@ def _required(optimizer: type[Optimizer]) -> dict[str, Any]:
 # ---- the checks -----------------------------------------------------------------------------------
 
 
-def compiles(cls: type[Optimizer], h: dict[str, Any]) -> None:
-    """A step compiles and runs, in float32 and float64."""
-    for dtype in (np.float32, np.float64):
-        p = np.ones(3, dtype)
-        _steps(cls(p, **h), [p], 1)
+def compiles(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
+    """A step compiles and runs."""
+    p = _shaped(cls, np.ones(3, dtype))
+    _steps(cls(p, **h), [p], 1)
 
 
-def decreases(cls: type[Optimizer], h: dict[str, Any]) -> None:
+def decreases(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """500 steps on a bowl lower it by a tenth at least."""
-    for dtype in (np.float32, np.float64):
-        curvature: Any = np.linspace(0.5, 2.0, 33).astype(dtype)
-        p: Any = np.linspace(-0.5, 0.5, 33).astype(dtype)
-        before = float(curvature @ (p * p))
-        opt = cls(p, **h)
-        for _ in range(500):
-            _ahead(opt)
-            opt.step(curvature * p)
-        after = float(curvature @ (p * p))
-        assert after < 0.9 * before, f"from {before:.4g} to {after:.4g} in {dtype.__name__}"
+    curvature: Any = _shaped(cls, np.linspace(0.5, 2.0, 33).astype(dtype))
+    p: Any = _shaped(cls, np.linspace(-0.5, 0.5, 33).astype(dtype))
+    before = float(np.sum(curvature * (p * p)))
+    opt = cls(p, **h)
+    for _ in range(500):
+        _step(opt, curvature * p, value=0.5 * float(np.sum(curvature * (p * p))))
+    after = float(np.sum(curvature * (p * p)))
+    assert after < 0.9 * before, f"from {before:.4g} to {after:.4g}"
 
 
-def keeps_arrays(cls: type[Optimizer], h: dict[str, Any]) -> None:
+def keeps_arrays(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """Parameters are updated in place, slots have their shape and dtype, gradients are only read."""
-    for dtype in (np.float32, np.float64):
-        p = np.asfortranarray(np.ones((5, 7), dtype))
-        g = np.full((5, 7), 0.5, dtype)
-        g.flags.writeable = False
-        opt = cls(p, **h)
-        _ahead(opt)
-        opt.step(g)
-        assert opt.param_groups[0]["params"][0] is p
-        assert not np.all(p == 1), "the parameter did not change"
-        lines = {"row": (5, 1), "column": (1, 7)}
-        for name, slot in opt.state[0].items():
-            if isinstance(slot, np.ndarray):
-                shape = lines.get(cls.slots[name].shape, p.shape)
-                assert (slot.shape, slot.dtype) == (shape, p.dtype), name
+    p = np.asfortranarray(np.ones((5, 7), dtype))
+    g = np.full((5, 7), 0.5, dtype)
+    g.flags.writeable = False
+    opt = cls(p, **h)
+    for _ in range(6):  # the first few may only look
+        _step(opt, g)
+    assert opt.param_groups[0]["params"][0] is p
+    assert not np.all(p == 1), "the parameter did not change"
+    lines = {"row": (5, 1), "column": (1, 7)}
+    for name, slot in opt.state[0].items():
+        if isinstance(slot, np.ndarray):
+            declared = opt._workspace.declared.slots.get(name)
+            shape = lines.get("" if declared is None else declared.shape, p.shape)
+            assert (slot.shape, slot.dtype) == (shape, p.dtype), name
 
 
-def compiles_once(cls: type[Optimizer], h: dict[str, Any]) -> None:
+def compiles_once(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """Steps after the first compile nothing, whatever lr, arrays and sizes."""
-    p, matrix = np.ones(100, np.float32), np.ones((2, 2), np.float32)
+    p, matrix = _shaped(cls, np.ones(100, dtype)), np.ones((2, 2), dtype)
     opt = cls(p, **h)
     _steps(opt, [p], 1)
     _steps(
@@ -117,44 +122,50 @@ def compiles_once(cls: type[Optimizer], h: dict[str, Any]) -> None:
     with event.install_recorder("numba:compile") as recorder:
         opt.param_groups[0]["lr"] *= 0.5
         _steps(opt, [p], 2)
-        q = np.ones((3, 5), np.float32)
+        q = np.ones((3, 5), dtype)
         _steps(cls([q], **h), [q], 2)
         compilations = [record for _, record in recorder.buffer if record.is_start]
     assert not compilations, f"{len(compilations)} compilations"
 
 
-def same_bits(cls: type[Optimizer], h: dict[str, Any]) -> None:
-    """The same bits for 1, 2 and 3 shares and, without sums, as one array or as a list, at lengths around tiles."""
-    for dtype in (np.float32, np.float64):
-        total = sum(LENGTHS)
-        first: dict[bool, list[Any]] = {}
-        for flat, shares in ((False, 1), (False, 2), (False, 3), (True, 1), (True, 2)):
-            whole = np.random.default_rng(0).normal(size=total).astype(dtype)
-            ends = np.cumsum(LENGTHS)[:-1]
-            arrays = [whole] if flat else np.split(whole, ends)
-            opt = cls(arrays[0] if flat else arrays, **h)
-            opt._runner.force_shares(shares)
-            _steps(opt, arrays, 5)
-            slots = [
-                np.concatenate([opt.state[k][name] for k in opt.state])
-                for name in opt.state[0]
-                if isinstance(opt.state[0][name], np.ndarray)
-            ]
-            result = [np.concatenate(arrays), *slots]
-            expected = first.setdefault(flat and bool(cls.measures), result)
-            for mine, theirs in zip(expected, result, strict=True):
-                assert _same(mine, theirs), f"{dtype.__name__}: parameters or slots differ"
+def same_bits(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
+    """The same bits as one array or, without sums and noise, as a list, at lengths around tiles."""
+    whole, parts = (_in_shares(cls, h, dtype, flat, 1) for flat in (True, False))
+    apart = bool(cls.measures) or any(slot.shape == "normal" for slot in cls.slots.values())
+    assert apart or whole == parts, "parameters or slots differ"
 
 
-def not_a_number(cls: type[Optimizer], h: dict[str, Any]) -> None:
+def same_bits_in_shares(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
+    """The same bits by one thread or in two or three shares, at lengths around tiles."""
+    for flat in (True, False):
+        alone, *shared = (_in_shares(cls, h, dtype, flat, shares) for shares in (1, 2, 3))
+        assert shared == [alone, alone], "parameters or slots differ"
+
+
+def _in_shares(
+    cls: type[Optimizer], h: dict[str, Any], dtype: Dtype, flat: bool, shares: int
+) -> list[bytes]:
+    """Parameters and slots after five steps."""
+    whole = np.random.default_rng(0).normal(size=sum(LENGTHS)).astype(dtype)
+    pieces = [whole] if flat else np.split(whole, np.cumsum(LENGTHS)[:-1])
+    arrays = [_shaped(cls, piece) for piece in pieces]
+    opt = cls(arrays[0] if flat else arrays, **h)
+    opt._force_shares(shares)
+    _steps(opt, arrays, 5)
+    slots = [name for name, value in opt.state[0].items() if isinstance(value, np.ndarray)]
+    return [
+        whole.tobytes(),
+        *(b"".join(own[name].tobytes() for own in opt.state.values()) for name in slots),
+    ]
+
+
+def not_a_number(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """A NaN in the gradient reaches its parameter, and no other that no sum joins with it."""
     scopes = {measure.scope for measure in cls.measures}
-    p, q = np.ones(40, np.float32), np.ones(40, np.float32)
-    g = np.ones(40, np.float32)
-    g[[3, 39]] = np.nan
+    p, q, g = (_shaped(cls, np.ones(40, dtype)) for _ in range(3))
+    g.flat[[3, 39]] = np.nan
     opt = cls([p, q], **h)
-    _ahead(opt)
-    opt.step([g, np.ones(40, np.float32)])
+    _step(opt, [g, np.ones_like(q)])
     assert np.isnan(p[np.isnan(g)]).all()
     if "tensor" not in scopes and "all" not in scopes:
         assert not np.isnan(p[~np.isnan(g)]).any()
@@ -162,24 +173,22 @@ def not_a_number(cls: type[Optimizer], h: dict[str, Any]) -> None:
         assert not np.isnan(q).any()
 
 
-def leaves_alone(cls: type[Optimizer], h: dict[str, Any]) -> None:
+def leaves_alone(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """None leaves a parameter, its slots, its own numbers and its step count alone."""
-    p, q = np.ones(5), np.ones(6)
+    p, q = _shaped(cls, np.ones(5, dtype)), _shaped(cls, np.ones(6, dtype))
     opt = cls({"p": p, "q": q}, **h)
-    _ahead(opt)
-    opt.step({"p": np.ones(5), "q": np.ones(6)})
+    _step(opt, {"p": np.ones_like(p), "q": np.ones_like(q)})
     before, state = q.copy(), copy.deepcopy(dict(opt.state["q"]))
-    _ahead(opt)
-    opt.step({"p": np.ones(5), "q": None})
-    assert np.allclose(q, before, rtol=0, atol=1e-15)
+    _step(opt, {"p": np.ones_like(p), "q": None})
+    assert np.allclose(q, before, rtol=0, atol=8 * np.finfo(dtype).eps)
     assert opt.state["p"]["step"] == 2
     for name, value in opt.state["q"].items():
         assert name in cls.shared or _same(value, state[name]), name
 
 
-def continues(cls: type[Optimizer], h: dict[str, Any]) -> None:
+def continues(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """A saved and loaded, and a copied, optimizer go on with the same bits; the layout is torch's."""
-    p = np.linspace(-1, 1, 37)
+    p = _shaped(cls, np.linspace(-1, 1, 37, dtype=dtype))
     opt = cls([p], **h)
     _steps(opt, [p], 4)
     saved, q = opt.state_dict(), p.copy()
@@ -197,7 +206,7 @@ def continues(cls: type[Optimizer], h: dict[str, Any]) -> None:
     assert _same(p, r), "after deepcopy"
 
 
-def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any]) -> None:
+def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """Every hyperparameter, changed, changes a bit of the parameters or slots within 50 steps."""
     arguments = list(inspect.signature(cls.__init__).parameters.values())[2:]
     defaults = {a.name: a.default for a in arguments if a.default is not a.empty}
@@ -210,7 +219,7 @@ def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any]) -> None:
     unmoved = []
     for name, new in changes:
         alternatives = (
-            _result(cls, {**start, **b}, name, value)
+            _result(cls, {**start, **b}, name, value, dtype)
             for value in new
             for start in starts
             for b in bases
@@ -221,17 +230,35 @@ def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any]) -> None:
     assert not unmoved, "nothing depends on " + ", ".join(unmoved)
 
 
-def descends_or_ascends(cls: type[Optimizer], h: dict[str, Any]) -> None:
+def steps_rows(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
+    """A step of all rows, in any order, gives the bits of a step; one of some leaves the others alone."""
+    if not takes_rows(cls):
+        return
+    p = np.linspace(-1, 1, 35, dtype=dtype).reshape(7, 5)
+    q = p.copy()
+    by_rows, whole = cls(p, **h), cls(q, **h)
+    order = np.array([3, 6, 0, 1, 5, 2, 4])
+    for t in range(3):
+        g = np.cos(np.arange(35) + t).astype(dtype).reshape(7, 5)
+        by_rows.step_rows(order, g[order])
+        whole.step(g)
+    assert _same(p, q), "parameters"
+    for name, value in whole.state[0].items():
+        assert _same(value, by_rows.state[0][name]), name
+    by_rows.step_rows([1, 4], np.ones((2, 5), dtype))
+    others = [0, 2, 3, 5, 6]
+    assert _same(p[others], q[others]), "rows that were not named changed"
+
+
+def descends_or_ascends(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """maximize=True with gradients of the other sign gives the same bits."""
-    p, q = np.linspace(-1, 1, 19), np.linspace(-1, 1, 19)
+    p, q = (_shaped(cls, np.linspace(-1, 1, 19, dtype=dtype)) for _ in range(2))
     down, up = cls(p, **h), cls(q, **h)
     up.param_groups[0]["maximize"] = not up.param_groups[0]["maximize"]
     for t in range(5):
-        g = np.cos(np.arange(19.0) + t)
-        _ahead(down)
-        down.step(g)
-        _ahead(up)
-        up.step(-g)
+        g: Any = np.cos(np.arange(19) + t).astype(dtype).reshape(p.shape)
+        _step(down, g)
+        _step(up, -g, value=-2.0)
     assert _same(p, q)
 
 
@@ -241,17 +268,31 @@ CHECKS: tuple[Check, ...] = (
     keeps_arrays,
     compiles_once,
     same_bits,
+    same_bits_in_shares,
     not_a_number,
     leaves_alone,
     continues,
     hyperparameters_matter,
+    steps_rows,
     descends_or_ascends,
 )
 
 
-def _ahead(opt: Any) -> None:
+def _shaped(cls: type[Optimizer], numbers: np.ndarray) -> np.ndarray:
+    """The numbers, with as many dimensions as the class wants."""
+    if cls.dimensions is None:
+        return numbers
+    n = numbers.size
+    rows = max((r for r in range(1, math.isqrt(n) + 1) if n % r == 0), default=1)
+    last = (n,) if cls.dimensions == 1 else (rows, n // rows)
+    return numbers.reshape((1,) * (cls.dimensions - 2) + last)
+
+
+def _step(opt: Any, grads: Any, value: float = 2.0) -> None:
+    """A step with what the class asks for besides: a look-ahead, inputs, which are all taken for the function's value."""
     if hasattr(opt, "lookahead"):
         opt.lookahead()
+    opt.step(grads, **dict.fromkeys(opt.inputs, value))
 
 
 def _steps(opt: Optimizer, arrays: list[np.ndarray], count: int, seed: int = 3) -> None:
@@ -262,8 +303,11 @@ def _steps(opt: Optimizer, arrays: list[np.ndarray], count: int, seed: int = 3) 
         for a in arrays:
             grads.append(total[start : start + a.size].reshape(a.shape).astype(a.dtype))
             start += a.size
-        _ahead(opt)
-        opt.step(grads[0] if opt._forest.structures[0].single else grads)
+        single = opt._forest.structures[0].single
+        _step(opt, grads[0] if single else grads)
+        for name in opt.folds:
+            others = [g * np.abs(g) for g in grads]
+            opt._fold(name, others[0] if single else others, name)
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -274,6 +318,8 @@ def _changed(value: Any, choices: tuple[str, ...]) -> Iterator[list[Any]]:
     """Values to try instead, any of which may show; for a tuple, of each of its numbers."""
     if isinstance(value, bool):
         yield [not value]
+    elif value is None and choices:
+        yield list(choices)
     elif isinstance(value, str):
         yield from ([choice] for choice in choices if choice != value)
     elif isinstance(value, tuple):
@@ -285,14 +331,16 @@ def _changed(value: Any, choices: tuple[str, ...]) -> Iterator[list[Any]]:
 
 def _numbers(value: float) -> list[float]:
     # a limit that 50 steps do not come near, or a number of steps, shows only when it is small
-    return [value / 2 if value else 0.1, 0.001, 5.0]
+    return [value / 2 if value else 0.1, 0.001, 5.0, *([value + 1] if type(value) is int else [])]
 
 
-def _result(cls: type[Optimizer], values: dict[str, Any], name: str, value: Any) -> bool:
+def _result(
+    cls: type[Optimizer], values: dict[str, Any], name: str, value: Any, dtype: Dtype
+) -> bool:
     """Whether name=value changes a run with these values; False where they do not go together."""
     outcomes = []
     for h in (values, {**values, name: value}):
-        p = np.linspace(-1, 1, 11)
+        p = _shaped(cls, np.linspace(-1, 1, 12, dtype=dtype))
         try:
             opt = cls(p, **h)
         except ValueError:

@@ -26,7 +26,7 @@ from fastopt.hyperparameters import (
 )  # fmt: skip
 from fastopt.slots import Slot
 from fastopt.storage import Storage
-from fastopt.variant import Rule
+from fastopt.variant import NORMAL, Rule
 
 # The leading fields of every header row, the same for all optimizers.
 # machine_eps: of the parameter's dtype, for rules whose default epsilon it is.
@@ -64,9 +64,19 @@ class Declarations:
         return {**self.optimizer.slots, **average}
 
     @property
+    def kept(self) -> Mapping[str, Slot]:
+        """The slots that are state; others are scratch."""
+        return {n: slot for n, slot in self.slots.items() if n not in self.rule.filled}
+
+    @property
     def running(self) -> Mapping[str, float]:
         """The running fields and their initial values."""
         return self.optimizer.running
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What steps take beside gradients."""
+        return self.optimizer.inputs
 
     @property
     def tile(self) -> int:
@@ -137,12 +147,12 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
     # what has no default is a number
     defaults = {n: 0.0 if p.default is p.empty else p.default for n, p in signature.items()}
     kinds = {name: defaults.get(name, OPTIONS.get(name, value)) for name, value in values.items()}
-    _refuse_reserved(optimizer, kinds)
+    _refuse(optimizer, kinds)
     shared = {name for name, _ in _SHARED_FIELDS}
     layout = list(_SHARED_FIELDS)
     for name, kind in kinds.items():
         layout += [field for field in fields(name, kind) if field[0] not in shared]
-    layout += [(name, "f8") for name in optimizer.running]
+    layout += [(name, "f8") for name in (*optimizer.running, *optimizer.inputs)]
     layout += [(name, "f8") for measure in optimizer.measures for name in measure.results]
     rule = Rule(
         name=_unique_name(optimizer),
@@ -153,6 +163,7 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
         advance=optimizer.advance,
         running=tuple(optimizer.running),
         moves=tuple((name, _plain(move)) for name, move in optimizer.moves.items()),
+        folds=tuple((name, _plain(fold)) for name, fold in optimizer.folds.items()),
         measures=tuple(optimizer.measures),
         lines=tuple(
             (slot.combine, slot.seen) if slot.combine is not None else None
@@ -163,10 +174,10 @@ def declare(optimizer: type[Formula], values: Mapping[str, Value]) -> Declaratio
     return Declarations(optimizer, rule, kinds)
 
 
-def _refuse_reserved(optimizer: type[Formula], kinds: Mapping[str, Value]) -> None:
+def _refuse(optimizer: type[Formula], kinds: Mapping[str, Value]) -> None:
     results = [name for measure in optimizer.measures for name in measure.results]
     own = [name for name in kinds if name not in OPTIONS]
-    declared = [*own, *optimizer.slots, *optimizer.running, *results]
+    declared = [*own, *optimizer.slots, *optimizer.running, *optimizer.inputs, *results]
     taken = [
         "step", "machine_eps", "size", "rows", "columns", "params", "param_names", "schedules",
         AVERAGE, *OPTIONS,
@@ -174,10 +185,23 @@ def _refuse_reserved(optimizer: type[Formula], kinds: Mapping[str, Value]) -> No
     for name in taken:
         if name in declared:
             raise TypeError(f"{optimizer.__name__}: {name!r} is reserved; give it another name")
+    if "seed" not in kinds and any(slot.shape == NORMAL for slot in optimizer.slots.values()):
+        raise TypeError(
+            f"{optimizer.__name__}: a slot has the shape 'normal'; expected a hyperparameter seed, a number"
+        )
     if sum(measure.scope == "lines" for measure in optimizer.measures) > 1:
         raise TypeError(
             f"{optimizer.__name__}: measures has two stages over lines; expected one at most"
         )
+    for measure in optimizer.measures:
+        if measure.into and optimizer.slots.get(measure.into) != Slot():
+            raise TypeError(
+                f"{optimizer.__name__}: a measure writes into {measure.into!r}; expected the name of a plain Slot()"
+            )
+        if measure.whole is not None and "jit_step" in optimizer.supports:
+            raise TypeError(
+                f"{optimizer.__name__}: a measure calls Python, which jit_step cannot; take it out of supports"
+            )
 
 
 def _plain(function: Any) -> Callable[..., Any]:

@@ -27,11 +27,18 @@ class Formula:
     shared : tuple of str
         Declared by the class: those of `running` that are one number for all tensors; `advance` renews them also for
         tensors without a gradient.
+    inputs : tuple of str
+        Declared by the class: numbers that a step needs beside gradients, such as ``"value"``, that of the objective.
+        `step` and `propose` take them by keyword, and they are header fields; their sign is turned for
+        ``maximize=True``, as the gradient's is.
     measures : tuple of Measure
         Declared by the class: what must be summed before an update, stage by stage.
     moves : mapping of str to callable
         Declared by the class: other changes ``move(c, p, s) -> (p, (slots...))`` of parameters
         and slots, with the coefficients of the coming step.
+    folds : mapping of str to callable
+        Declared by the class: how other arrays than gradients are taken in, ``fold(c, p, a, s) -> (p, (slots...))``:
+        a number for each element, its sign turned for ``maximize=True``; otherwise like `moves`.
     domains : mapping of str to Interval or tuple of Interval
         Declared by the class: what values hyperparameters may take, where their name does not say it; a tuple
         has an entry for each value.
@@ -40,20 +47,31 @@ class Formula:
     storages : mapping of str to callable
         Declared by the class: slot name to a function of the dtype that gives a `Storage`; slots
         are kept as plain numbers otherwise.
+    first_step : bool or str
+        Declared by the class: whether its first step differs from those that follow, so that rows which are stepped by
+        themselves (`Optimizer.step_rows`) each have a step count of their own; or a hyperparameter without which
+        it does not.
+    dimensions : int or None
+        Declared by the class: how many dimensions parameters must have; any number by default.
     supports : set of str
-        Declared by the class: which of the abilities ``"jit_step"`` and ``"complex"`` (parameters, updated as pairs
-        of reals) it has, by default all. Asking for another is a TypeError.
+        Declared by the class: which of the abilities ``"jit_step"``, ``"complex"`` (parameters, updated as pairs
+        of reals) and ``"rows"`` it has, by default all; with `inputs` never ``"jit_step"`` nor ``"rows"``. Asking for
+        another is a TypeError.
     """
 
     slots: ClassVar[Mapping[str, Slot]] = {}
     running: ClassVar[Mapping[str, float]] = {}
     shared: ClassVar[tuple[str, ...]] = ()
+    inputs: ClassVar[tuple[str, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
     moves: ClassVar[Mapping[str, Callable[..., Any]]] = {}
+    folds: ClassVar[Mapping[str, Callable[..., Any]]] = {}
     domains: ClassVar[Mapping[str, Domain]] = {}
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     storages: ClassVar[Mapping[str, Callable[[np.dtype[Any]], Storage]]] = {}
-    supports: ClassVar[frozenset[str]] = frozenset({"jit_step", "complex"})
+    dimensions: ClassVar[int | None] = None
+    first_step: ClassVar[bool | str] = False
+    supports: ClassVar[frozenset[str]] = frozenset({"jit_step", "complex", "rows"})
     tile: ClassVar[int] = TILE
 
     @staticmethod
@@ -63,9 +81,9 @@ class Formula:
         Parameters
         ----------
         h : record
-            The header row: hyperparameters by name (``betas`` as ``beta1``, ``beta2``), running fields, results of
-            measures; ``size`` is the number of the tensor's elements (a complex one counts as two), ``rows`` and
-            ``columns`` are those of its last two dimensions, 0 if it has fewer.
+            The header row: hyperparameters by name (``betas`` as ``beta1``, ``beta2``), running fields, inputs,
+            results of measures; ``size`` is the number of the tensor's elements (a complex one counts as two),
+            ``rows`` and ``columns`` are those of its last two dimensions, 0 if it has fewer.
         t : int
             The number of this step, from 1.
         """

@@ -80,8 +80,16 @@ def occupied(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(merged, np.int64).reshape(-1, 2)
 
 
-def accept(gradient: Any, parameter: np.ndarray, name: str, busy: np.ndarray) -> np.ndarray:
-    """The gradient as an array in its parameter's memory order: itself, or a copy.
+def accept(
+    gradient: Any,
+    parameter: np.ndarray,
+    name: str,
+    busy: np.ndarray,
+    rows: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """The gradient, which `name` names, as an array in its parameter's memory order: itself, or a copy.
+
+    With `rows`, it is that of as many rows, in this shape.
 
     Raises
     ------
@@ -90,19 +98,20 @@ def accept(gradient: Any, parameter: np.ndarray, name: str, busy: np.ndarray) ->
     ValueError
         If its shape differs, or it overlaps a parameter or a slot.
     """
-    expected = f"an array of {parameter.dtype.name} with shape {parameter.shape}, or None"
+    shape = parameter.shape if rows is None else (*rows, *parameter.shape[1:])
+    expected = f"an array of {parameter.dtype.name} with shape {shape}, or None"
     if isinstance(gradient, np.generic):
         gradient = np.asarray(gradient)
     if not isinstance(gradient, np.ndarray) or isinstance(gradient, np.ma.MaskedArray):
-        raise TypeError(f"gradient of {name} is {_describe(gradient)}; expected {expected}")
+        raise TypeError(f"{name} is {describe(gradient)}; expected {expected}")
     if gradient.dtype != parameter.dtype:
-        raise TypeError(f"gradient of {name} has dtype {gradient.dtype}; expected {expected}")
-    if gradient.shape != parameter.shape:
-        raise ValueError(f"gradient of {name} has shape {gradient.shape}; expected {expected}")
+        raise TypeError(f"{name} has dtype {gradient.dtype}; expected {expected}")
+    if gradient.shape != shape:
+        raise ValueError(f"{name} has shape {gradient.shape}; expected {expected}")
     low, high = np.lib.array_utils.byte_bounds(gradient)
     if gradient.size and np.any((busy[:, 0] < high) & (low < busy[:, 1])):
         raise ValueError(
-            f"gradient of {name} overlaps the memory of a parameter or of the optimizer's state; "
+            f"{name} overlaps the memory of a parameter or of the optimizer's state; "
             "give it memory of its own"
         )
     order = "C" if parameter.flags.c_contiguous else "F"
@@ -134,6 +143,7 @@ def check_writable(gradients: Sequence[Any], names: Sequence[str]) -> None:
                 )
 
 
-def _describe(value: Any) -> str:
+def describe(value: Any) -> str:
+    """What a message says that there was."""
     text = repr(value)
     return f"a {type(value).__name__} ({text if len(text) < 60 else text[:57] + '...'})"

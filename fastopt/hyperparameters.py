@@ -28,6 +28,8 @@ class Interval:
         Whether a whole number in a tuple must be written as a float.
     infinite : bool
         Whether infinities count too, and None stands for them in a pair of bounds.
+    whole : bool
+        Whether only whole numbers count, which are ints then and follow no schedule.
     """
 
     low: float = -math.inf
@@ -36,11 +38,13 @@ class Interval:
     above: bool = False
     floats: bool = False
     infinite: bool = False
+    whole: bool = False
 
     def __contains__(self, value: float) -> bool:
         excluded = (self.above and value == self.low) or (self.below and value == self.high)
         return (
             (self.infinite or math.isfinite(value))
+            and (not self.whole or value == round(value))
             and self.low <= value <= self.high
             and not excluded
         )
@@ -50,8 +54,8 @@ class Interval:
             return "a number or None"
         if self.high == math.inf:
             end = f" {'>' if self.above else '>='} {self.low:g}" if self.low > -math.inf else ""
-            return f"a finite number{end}"
-        return f"a number in {'[('[self.above]}{self.low:g}, {self.high:g}{'])'[self.below]}"
+            return f"a {'whole' if self.whole else 'finite'} number{end}"
+        return f"a {'whole ' if self.whole else ''}number in {'[('[self.above]}{self.low:g}, {self.high:g}{'])'[self.below]}"
 
 
 ANY = Interval()
@@ -76,7 +80,7 @@ DOMAINS = {
 #: What any optimizer takes besides its own hyperparameters, with values of the right kind.
 OPTIONS = {"ema_decay": 0.999, "bounds": (-math.inf, math.inf)}
 
-# A float, bool, tuple of floats, or a name out of several; None where that is the default; schedules of floats.
+# A float, int, bool, tuple of floats, or a name out of several; None where that is the default; schedules of floats.
 Value = Any
 
 
@@ -117,9 +121,12 @@ def check(
         if not isinstance(value, bool | np.bool_):
             _refuse(TypeError, owner, name, value, "True or False")
         return bool(value)
-    if isinstance(default, str):
+    if choices:
+        if value is None and default is None:
+            return None
         if not isinstance(value, str) or value not in choices:
-            _refuse(ValueError, owner, name, value, "one of " + ", ".join(map(repr, choices)))
+            known = [repr(choice) for choice in choices] + ["None"] * (default is None)
+            _refuse(ValueError, owner, name, value, "one of " + ", ".join(known))
         return str(value)
     if isinstance(default, tuple):
         domains = domain if isinstance(domain, tuple) else (domain,) * len(default)
@@ -147,6 +154,8 @@ def check(
 def _number(owner: str, name: str, value: Any, default: Value, domain: Interval) -> Any:
     if value is None and default is None:
         return None
+    if domain.whole and callable(value):
+        _refuse(TypeError, owner, name, value, f"{domain}, which follows no schedule")
     if isinstance(value, Schedule):
         _check_extent(owner, name, value, domain)
         return value
@@ -168,7 +177,7 @@ def _number(owner: str, name: str, value: Any, default: Value, domain: Interval)
         number = math.inf
     if number not in domain:
         _refuse(ValueError, owner, name, value, expected)
-    return number
+    return int(number) if domain.whole else number
 
 
 def _check_extent(owner: str, name: str, schedule: Schedule, domain: Interval) -> None:
@@ -181,7 +190,7 @@ def _check_extent(owner: str, name: str, schedule: Schedule, domain: Interval) -
 
 def number_at(owner: str, name: str, value: Any, count: int, domain: Interval) -> float | None:
     """A number, or what a schedule gives after `count` steps; checked if it is a callable's."""
-    if value is None or isinstance(value, float):
+    if value is None or isinstance(value, float | int):
         return value
     if isinstance(value, Schedule):
         return float(value(count))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.drivers import cpu
+from fastopt.drivers.compile import assembly
 from fastopt.measures import Measure
 from fastopt.optimizer import Optimizer
 from fastopt.runner import Runner
@@ -91,7 +92,7 @@ def _only_summing(variant: Variant, stage: int) -> Measure:
     total = " + ".join(f"s[{n[1:]}]" if n.startswith("s") else n for n in read) or "g"
     count = measure.count(variant.rule.count_coefficients(), len(variant.rule.slots))
     function = _function(f"only_sum(c, p, g, s): return ({', '.join([total] * count)},)")
-    return dataclasses.replace(measure, function=function)
+    return dataclasses.replace(measure, function=function, whole=None)
 
 
 def _function(text: str) -> Callable[..., Any]:
@@ -131,11 +132,10 @@ def copy_bandwidth(elements: int = 1 << 24) -> tuple[float, float]:
 
 
 def step_assembly(variant: Variant) -> str:
-    """The machine code of a freshly compiled serial step (one from the cache cannot be inspected)."""
-    kernel = cpu.step.__wrapped__(variant, cpu.SERIAL)
-    kernel._cache.disable()
+    """The machine code of a serial step."""
+    kernel = cpu.step(variant, cpu.SERIAL)
     kernel.compile(cpu.step_signature(variant))
-    return "\n".join(kernel.inspect_asm().values())
+    return assembly(kernel)
 
 
 def vector_bits(assembly: str) -> int:

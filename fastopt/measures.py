@@ -1,4 +1,4 @@
-"""What a rule must sum, over a tensor, all tensors, or the lines of a matrix, before it can update."""
+"""What a rule must know of a tensor, all tensors, or the lines of a matrix, before it can update."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ class Measure:
         `coefficients` and `advance` read; 0 until they are measured.
     reduce : str
         ``"sum"``, or ``"max"`` of numbers that are not negative.
+    into : str, optional
+        A slot that the first of the function's numbers is written to instead of being reduced, for the scopes
+        "tensor" and "all". Such a slot is scratch: later stages and `update` see it, but it is neither shown nor saved.
+    whole : callable, optional
+        ``whole(h, x, room)`` in Python, after a stage of the scope "tensor": it changes x in place, the slot `into` of one
+        tensor as an array shaped like the parameter. ``h`` is the tensor's header row, with the totals;
+        ``room(name, shape, dtype, order)`` lends an array for intermediate results.
 
     Notes
     -----
@@ -64,10 +71,14 @@ class Measure:
     scope: str
     results: tuple[str, ...] = ()
     reduce: str = "sum"
+    into: str = ""
+    whole: Callable[..., None] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.function, staticmethod):
-            object.__setattr__(self, "function", self.function.__func__)
+        for name in ("function", "whole"):
+            function = getattr(self, name)
+            if isinstance(function, staticmethod):
+                object.__setattr__(self, name, function.__func__)
         if self.scope not in SCOPES:
             raise ValueError(
                 f"Measure: scope is {self.scope!r}; expected one of {', '.join(map(repr, SCOPES))}"
@@ -79,6 +90,15 @@ class Measure:
             raise ValueError(
                 f"Measure: results is {self.results!r}; expected names of the totals for the scopes "
                 "'tensor' and 'all', none for 'lines'"
+            )
+        if self.into and self.scope == "lines":
+            raise ValueError(
+                f"Measure: into is {self.into!r}; expected none with the scope 'lines'"
+            )
+        if self.whole is not None and not (self.into and self.scope == "tensor"):
+            raise ValueError(
+                f"Measure: whole is {self.whole!r} with scope {self.scope!r} and into {self.into!r}; "
+                "expected the scope 'tensor' and a slot"
             )
 
     def count(self, coefficients: int, slots: int) -> int:
@@ -108,9 +128,11 @@ class Measure:
         slots = tuple(v for name, v in numbers.items() if name not in ("p", "g"))
         with np.errstate(all="ignore"):
             result = self.function(c, numbers["p"], numbers["g"], slots)
-        if not isinstance(result, tuple) or (self.results and len(result) != len(self.results)):
+        wanted = len(self.results) + bool(self.into)
+        if not isinstance(result, tuple) or (self.results and len(result) != wanted):
+            slot = f"the slot {self.into!r} and " if self.into else ""
             raise TypeError(
-                f"{self.function.__name__} returns {result!r}; expected a tuple of numbers, one for each "
+                f"{self.function.__name__} returns {result!r}; expected a tuple of numbers, one for {slot}each "
                 f"of the results {self.results!r}"
             )
         return result

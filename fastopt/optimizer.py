@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from fastopt import embed, proposal
-from fastopt.pipeline import Request, decide
-from fastopt.stateful import Stateful
-from fastopt.step_info import StepInfo
-from fastopt.variant import MONITOR
-
-_DONE, _PLAIN = StepInfo(), Request()
-_ACCUMULATED: Any = object()  # stands for the gradients that `accumulate` has added up
+from fastopt.pipeline import Request, options_and_inputs
+from fastopt.stepping import Stepping
 
 
-class Optimizer(Stateful):
+class Optimizer(Stepping):
     """Base class: a subclass gives the formula, and gets every driver, storage and option.
 
     Parameters
@@ -69,102 +62,6 @@ class Optimizer(Stateful):
     array([ 0.5, -1.5])
     """
 
-    # ---- steps ------------------------------------------------------------------------------------
-
-    def step(
-        self,
-        grads: Any = _ACCUMULATED,
-        *,
-        scale: float = 1.0,
-        clip_norm: float | None = None,
-        clip_norm_each: float | None = None,
-        clip_value: float | None = None,
-        skip_nonfinite: bool = False,
-        zero_grads: bool = False,
-    ) -> StepInfo:
-        """Update the parameters in place, in one pass over memory.
-
-        Parameters
-        ----------
-        grads : structured as `params`
-            Arrays of the parameters' shapes and dtypes, any strides; only read, unless `zero_grads`. None leaves
-            that parameter, its slots and its step count alone. Left out: what `accumulate` has added up.
-        scale : float
-            Gradients are multiplied by it first: the inverse of what a loss was multiplied by, or of the
-            number of batches that were accumulated.
-        clip_norm : float, optional
-            Then by min(1, clip_norm / their global L2 norm), for which they are read once more.
-        clip_norm_each : float, optional
-            Or each tensor's by min(1, clip_norm_each / its own norm).
-        clip_value : float, optional
-            Then each number is clamped to [-clip_value, clip_value]; of complex ones each part. NaN stays NaN.
-        skip_nonfinite : bool
-            Change nothing, and count the step in `skipped_steps` only, if a scaled gradient is not finite.
-        zero_grads : bool
-            Write zeros into the gradients, also of a skipped step.
-
-        Returns
-        -------
-        StepInfo
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a gradient does not fit or overlaps a parameter or a slot, or an option is out of range; nothing was changed.
-        RuntimeError
-            If another thread is stepping this optimizer; if there are neither `grads` nor accumulated ones.
-
-        Examples
-        --------
-        >>> w = {"W": np.ones((2, 2)), "b": np.zeros(2)}
-        >>> opt = fastopt.SGD(w, lr=0.5)
-        >>> info = opt.step({"W": np.ones((2, 2)), "b": None})
-        >>> w["W"]
-        array([[0.5, 0.5],
-               [0.5, 0.5]])
-        >>> opt.step({"W": np.full((2, 2), 3.0), "b": None}, clip_norm=1.0).grad_norm
-        6.0
-        """
-        request = _PLAIN
-        if (
-            type(scale) is not float or scale != 1.0 or clip_norm is not None or clip_norm_each is not None
-            or clip_value is not None or skip_nonfinite is not False or zero_grads is not False
-        ):  # fmt: skip
-            request = Request(
-                scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads
-            )
-        self._enter("step")
-        try:
-            if grads is _ACCUMULATED:
-                return self._step_accumulated(request)
-            return self._step(self._forest.leaves(grads), request)
-        finally:
-            self._busy.release()
-
-    def _step(self, leaves: list[Any], request: Request) -> StepInfo:
-        """A step with these gradients, in order of the parameters; the lock is held."""
-        w, runner = self._workspace, self._runner
-        if w.follows:
-            w.follow()
-        if request is _PLAIN and not self.monitor:
-            runner.step(leaves)
-            w.count[0] += 1
-            return _DONE
-        held = runner.locate(leaves, zeroed=request.zero_grads)
-        try:
-            norm, go, options = decide(runner, request)
-            if go:
-                runner.update(options | ({MONITOR} if self.monitor else set()))
-        finally:
-            runner.plain_gains()
-        if request.zero_grads:
-            for gradient in leaves if not go else (given for given, _ in held):
-                if gradient is not None:
-                    gradient[...] = 0
-        w.count[0 if go else 1] += 1
-        sizes = np.sqrt(runner.monitored()).tolist() if self.monitor and go else (None, None)
-        return StepInfo(not go, norm, *sizes)
-
     def accumulate(self, grads: Any) -> None:
         """Add gradients into the optimizer's own buffer; ``step()`` without gradients uses and clears it.
 
@@ -195,13 +92,16 @@ class Optimizer(Stateful):
             self._accumulator = extended(self._accumulator, w.parameters, w.names)
             self._accumulator.add(leaves)
 
-    def _step_accumulated(self, request: Request) -> StepInfo:
-        if self._accumulator is None or not self._accumulator.pending:
-            raise RuntimeError("step: no gradients were given and none accumulated")
-        missing = len(self._workspace.parameters) - len(self._accumulator.sums())
-        info = self._step(self._accumulator.sums() + [None] * missing, request)
-        self._accumulator.clear()
-        return info
+    def _fold(self, name: str, arrays: Any, what: str) -> None:
+        """Take in arrays, checked like gradients, by one of `folds`; `what` names them in messages."""
+        leaves = self._forest.leaves(arrays, what)
+        with self._alone(name):
+            w, runner = self._workspace, self._runner
+            if w.follows:
+                w.follow()
+            held = runner.locate(leaves, what=what)
+            runner.move(name, w.gradients)
+            del held
 
     def propose(
         self,
@@ -212,6 +112,8 @@ class Optimizer(Stateful):
         clip_norm: float | None = None,
         clip_norm_each: float | None = None,
         clip_value: float | None = None,
+        clip_adaptive: float | tuple[float, int] | None = None,
+        **inputs: float,
     ) -> Any:
         """Write the parameters that `step` would give elsewhere, and change nothing.
 
@@ -220,8 +122,10 @@ class Optimizer(Stateful):
         grads : structured as `params`
         out : structured as `params`, optional
             Contiguous writable arrays of the parameters' shapes, dtypes and memory order; new ones if left out.
-        scale, clip_norm, clip_norm_each, clip_value
+        scale, clip_norm, clip_norm_each, clip_value, clip_adaptive
             As for `step`.
+        **inputs
+            Those of the class, as for `step`.
 
         Returns
         -------
@@ -235,10 +139,13 @@ class Optimizer(Stateful):
         >>> opt.propose(np.array([3.0, -4.0])), w, opt.state[0]["step"]
         (array([0.5, 2.5]), array([1., 2.]), 0)
         """
-        request = Request(scale, clip_norm, clip_norm_each, clip_value)
+        given = options_and_inputs(type(self), "propose", inputs, others=())
+        given["clip_adaptive"] = clip_adaptive
+        request = Request(scale, clip_norm, clip_norm_each, clip_value, **given)
         leaves = self._forest.leaves(grads)
         places = None if out is None else self._forest.leaves(out, "out")
         with self._alone("propose"):
+            self._require_one_count("propose")
             made = proposal.propose(self._workspace, self._runner, leaves, places, request)
         return self._forest.build(made) if out is None else out
 
@@ -269,6 +176,7 @@ class Optimizer(Stateful):
         """
         self._require_support("jit_step")
         with self._alone("jit_step"):
+            self._require_one_count("jit_step")
             kernel, state = embed.jit_step(self._workspace)
-            self._embedded = set(self._workspace.slots[0])
+            self._embedded = self._workspace.declared.present(self._workspace.groups[0])
         return kernel, state

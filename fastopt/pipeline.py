@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import numbers
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from fastopt.drivers import cpu
+from fastopt.formula import Formula
 from fastopt.runner import Runner
-from fastopt.variant import CLIP_VALUE, TWO_FACTORS, ZERO_GRADS
+from fastopt.variant import CLIP_ADAPTIVE, CLIP_VALUE, TWO_FACTORS, ZERO_GRADS
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,10 @@ class Request:
 
     Attributes
     ----------
-    scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads
+    scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads, clip_adaptive
         See `Optimizer.step`.
+    inputs : mapping of str to float
+        See `Formula.inputs`.
     """
 
     scale: float = 1.0
@@ -30,6 +34,8 @@ class Request:
     clip_value: float | None = None
     skip_nonfinite: bool = False
     zero_grads: bool = False
+    clip_adaptive: float | tuple[float, int] | None = None
+    inputs: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require("scale", self.scale, -math.inf, "a finite number")
@@ -40,27 +46,74 @@ class Request:
             value = getattr(self, name)
             if not isinstance(value, bool | np.bool_):
                 raise TypeError(f"step: {name} is {value!r}; expected True or False")
-        if self.clip_norm is not None and self.clip_norm_each is not None:
-            raise ValueError(
-                f"step: clip_norm is {self.clip_norm!r} and clip_norm_each is {self.clip_norm_each!r}; "
-                "expected one of them at most"
-            )
+        if self.clip_adaptive is not None:
+            self._check_adaptive()
+        names = ("clip_norm", "clip_norm_each", "clip_adaptive")
+        given = [f"{n} is {getattr(self, n)!r}" for n in names if getattr(self, n) is not None]
+        if len(given) > 1:
+            raise ValueError(f"step: {' and '.join(given)}; expected one of them at most")
+        for name, value in self.inputs.items():
+            if not (self.skip_nonfinite and _overflowed(value)):
+                _require(name, value, -math.inf, "a finite number")
+
+    def _check_adaptive(self) -> None:
+        value = self.clip_adaptive
+        expected = "a finite number >= 0, or a pair of one and an axis, 0 or -1, or None"
+        clipping, axis = value if isinstance(value, tuple) and len(value) == 2 else (value, -1)
+        if isinstance(axis, bool) or axis not in (0, -1):
+            raise ValueError(f"step: clip_adaptive is {value!r}; expected {expected}")
+        _require("clip_adaptive", clipping, 0.0, expected)
+
+    @property
+    def adaptive(self) -> tuple[float, int] | None:
+        """What fraction of its own norm a unit's gradient is held to, and along which axis the units are."""
+        value = self.clip_adaptive
+        if value is None:
+            return None
+        clipping, axis = value if isinstance(value, tuple) else (value, -1)
+        return float(clipping), int(axis)
 
     @property
     def options(self) -> frozenset[str]:
         """Those that change the loop."""
-        chosen = {CLIP_VALUE: self.clip_value is not None, ZERO_GRADS: self.zero_grads}
+        chosen = {
+            CLIP_VALUE: self.clip_value is not None,
+            CLIP_ADAPTIVE: self.clip_adaptive is not None,
+            ZERO_GRADS: self.zero_grads,
+        }
         return frozenset(name for name, asked in chosen.items() if asked)
 
     @property
     def needs_norm(self) -> bool:
         """Whether the gradients must be read before the update."""
-        return self.skip_nonfinite or self.limit is not None
+        return self.skip_nonfinite or self.limit is not None or self.clip_adaptive is not None
 
     @property
     def limit(self) -> float | None:
         """The norm that gradients are held to, all together or each."""
         return self.clip_norm if self.clip_norm_each is None else self.clip_norm_each
+
+
+#: What any optimizer's step takes.
+OPTIONS = tuple(f.name for f in fields(Request) if f.name != "inputs")
+
+
+def options_and_inputs(
+    owner: type[Formula], what: str, given: Mapping[str, Any], others: Sequence[str] = OPTIONS
+) -> dict[str, Any]:
+    """Arguments of a request: what a class declares as its inputs, all of them, apart from other options."""
+    for name in owner.inputs:
+        if name not in given:
+            raise TypeError(
+                f"{what}: {owner.__name__} needs {name}; expected {what}(grads, {name}=...)"
+            )
+    options: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in owner.inputs and name not in others:
+            raise TypeError(f"{what}: {name} is {value!r}; {owner.__name__} takes no {name}")
+        (inputs if name in owner.inputs else options)[name] = value
+    return {**options, "inputs": inputs}
 
 
 def _require(name: str, value: Any, low: float, expected: str) -> None:
@@ -75,16 +128,22 @@ def _require(name: str, value: Any, low: float, expected: str) -> None:
         raise ValueError(f"step: {name} is {value!r}; expected {expected}")
 
 
+def _overflowed(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and not math.isfinite(value)
+
+
 def decide(runner: Runner, request: Request) -> tuple[float | None, bool, frozenset[str]]:
     """The norm of the scaled gradients if it is needed, whether to step, and what changes the loop.
 
-    Writes each tensor's factor and limit, which its gradient is multiplied by and clamped to.
+    Writes each tensor's factor and limit, which its gradient is multiplied by and clamped to, and the inputs.
     """
     w, scale = runner.workspace, float(request.scale)
     if runner.single and abs(scale) > _LARGEST:
         raise ValueError(
             f"step: scale is {request.scale!r}; expected a number that float32 holds, for float32 gradients"
         )
+    for name, value in request.inputs.items():
+        w.header[name] = np.where(w.header["maximize"], -value, value)
     w.gains[:, 0] = scale
     w.gains[:, 1] = math.inf if request.clip_value is None else request.clip_value
     if not request.needs_norm:
@@ -93,6 +152,11 @@ def decide(runner: Runner, request: Request) -> tuple[float | None, bool, frozen
     each = request.clip_norm_each is not None
     squares, units, finite = _squares(runner, scale, limit if each else math.inf)
     norm = cpu.decide()(squares, units, w.gradients, w.gains, scale, limit, each)
+    if request.adaptive is not None:
+        from fastopt.unit_gains import clip_units  # an optimizer itself
+
+        clip_units(runner, *request.adaptive, scale, units)
+    finite = finite and not any(map(_overflowed, request.inputs.values()))
     return norm, finite or not request.skip_nonfinite, _options(runner, request)
 
 

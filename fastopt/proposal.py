@@ -21,17 +21,17 @@ def propose(
     """Write what the parameters would be into `out`, or new arrays."""
     if out is None:
         out = [np.empty_like(p) for p in w.parameters]
-    _check(w, out)
+    check_places(w, out)
     if w.follows:
         w.follow()
     held = runner.locate(leaves)
-    _check_apart(w, out)
+    check_apart(w, out)
     try:
         _, _, options = decide(runner, request)
         w.outs[:] = [a.ctypes.data for a in out]
         runner.update(options | {PROPOSE}, header=w.header.copy())
     finally:
-        runner.plain_gains()
+        runner.forget_request()
     del held
     for target, p, gradient in zip(out, w.parameters, leaves, strict=True):
         if gradient is None:
@@ -39,7 +39,8 @@ def propose(
     return out
 
 
-def _check(w: Workspace, out: list[Any]) -> None:
+def check_places(w: Workspace, out: Sequence[Any]) -> None:
+    """Refuse places that are not like the parameters, or share memory with them."""
     for target, p, name in zip(out, w.parameters, w.names, strict=True):
         expected = f"an array of {p.dtype.name} with shape {p.shape} in order {memory_order(p)!r}"
         if not isinstance(target, np.ndarray) or target.dtype != p.dtype:
@@ -53,8 +54,8 @@ def _check(w: Workspace, out: list[Any]) -> None:
     check_parameters([*w.parameters, *out], [*w.names, *(f"out of {name}" for name in w.names)])
 
 
-def _check_apart(w: Workspace, out: list[Any]) -> None:
-    """No place to write to may meet the state or a gradient that is still to be read."""
+def check_apart(w: Workspace, out: Sequence[Any]) -> None:
+    """Refuse places that meet the state or a gradient that is still to be read."""
     busy = [(int(a), int(b)) for a, b in w.occupied]
     busy += [
         (int(g), int(g) + p.nbytes) for g, p in zip(w.gradients, w.parameters, strict=True) if g

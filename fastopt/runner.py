@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastopt import gradients
 from fastopt.drivers import cpu, threads
 from fastopt.table import Table
-from fastopt.variant import Variant
+from fastopt.variant import CLIP_ADAPTIVE, ROWS, Variant
+from fastopt.whole import Room, WholeTensors
 from fastopt.workspace import Workspace
 
 _NO_ARRAYS = np.zeros(0, np.int64)
@@ -31,8 +32,11 @@ class Runner:
         self.workspace = workspace
         self.tables: list[Table] | None = None  # others than the workspace's
         self.forced_shares: int | None = None
-        self._calls: dict[frozenset[str] | tuple[str, str], list[_Call]] = {}
-        self._ordinary: list[tuple[_Call, tuple[int, ...]]] = []
+        self._calls: dict[frozenset[str] | tuple[str, str], list[Call]] = {}
+        self._ordinary: list[_Phase] = []
+        self._room = Room()
+        self.unit_gains: dict[int, Any] = {}  # by axis: see fastopt/unit_gains.py
+        self.unit_axis: int | None = None  # that whose gains the tables' kernels see
         self._generation = -1
         self._arrangement: Any = None
 
@@ -43,37 +47,42 @@ class Runner:
 
     # ---- gradients ------------------------------------------------------------------------------
 
-    def locate(self, leaves: Sequence[Any], zeroed: bool = False) -> Copies:
+    def locate(self, leaves: Sequence[Any], zeroed: bool = False, what: str = "gradient") -> Copies:
         """Check all gradients and note where they lie; those that had to be copied, with the copies, to be held."""
         w = self.workspace
         self._note(leaves)
         copies = self._checked(
-            lambda: cpu.locate()(w.ids, w.layout, w.occupied, w.gradients), leaves
+            lambda: cpu.locate()(w.ids, w.layout, w.occupied, w.gradients), leaves, what
         )
         if zeroed:
             gradients.check_writable(leaves, w.names)
         return copies
 
-    def plain_gains(self) -> None:
-        """Let gradients be neither multiplied nor limited, as in an ordinary step."""
-        self.workspace.gains[:] = 1.0, np.inf
+    def forget_request(self) -> None:
+        """Let gradients be neither multiplied nor limited, as in an ordinary step, and forget the inputs."""
+        w = self.workspace
+        w.gains[:] = 1.0, np.inf
+        for name in w.declared.inputs:
+            w.header[name] = 0.0
 
     def _note(self, leaves: Sequence[Any]) -> None:
         view = memoryview(self.workspace.ids)  # type: ignore[arg-type]
         for k, leaf in enumerate(leaves):
             view[k] = id(leaf)
 
-    def _checked(self, locating: Callable[[], int], leaves: Sequence[Any]) -> Copies:
+    def _checked(
+        self, locating: Callable[[], int], leaves: Sequence[Any], what: str = "gradient"
+    ) -> Copies:
         copies: Copies = []
         wrong = locating()
         while wrong >= 0:  # nothing was changed yet; Python looks at this one
-            copies.append((leaves[wrong], self._accept(leaves[wrong], wrong)))
+            copies.append((leaves[wrong], self._accept(leaves[wrong], wrong, what)))
             wrong = locating()
         return copies
 
-    def _accept(self, gradient: Any, k: int) -> np.ndarray:
+    def _accept(self, gradient: Any, k: int, what: str) -> np.ndarray:
         w = self.workspace
-        array = gradients.accept(gradient, w.parameters[k], w.names[k], w.occupied)
+        array = gradients.accept(gradient, w.parameters[k], f"{what} of {w.names[k]}", w.occupied)
         w.ids[k] = gradients.LOCATED
         w.gradients[k] = array.ctypes.data
         return array
@@ -85,7 +94,8 @@ class Runner:
         w = self.workspace
         valid = self._generation == threads.generation and self._arrangement is w.arrangement
         if not (valid and self._ordinary):
-            self._ordinary = self._in_phases(self._prepared(frozenset()))
+            plain: frozenset[str] = frozenset()
+            self._ordinary = self._in_phases(self._prepared(plain), plain, w.header)
         ids = w.ids
         if len(leaves) == 1:  # small steps feel every call
             ids[0] = id(leaves[0])
@@ -99,25 +109,53 @@ class Runner:
             ids = _NO_ARRAYS
         del held
 
-    def update(self, options: frozenset[str], header: np.ndarray | None = None) -> None:
-        """The rule's sums and its update, for all tensors whose gradient is located; with other header rows."""
+    def update(
+        self,
+        options: frozenset[str],
+        header: np.ndarray | None = None,
+        between: Callable[[], None] | None = None,
+    ) -> None:
+        """The rule's sums and its update, for all tensors whose gradient is located.
+
+        With other header rows, or with something to be done in `between`, when the totals of all stages are known.
+        """
         calls = self._prepared(options) if header is None else self._stepping(options, header)
-        for call, last in self._in_phases(calls):
+        rows = self.workspace.header if header is None else header
+        for call, last in self._in_phases(calls, options, rows, between):
             call.run(_NO_ARRAYS, last)
 
-    def _in_phases(self, calls: list[_Call]) -> list[tuple[_Call, tuple[int, ...]]]:
-        """Calls with their last arguments: the phases of rules that measure, which every table must have done."""
-        stages = len(self.workspace.declared.rule.measures)
-        phases: list[tuple[int, ...]] = [()]
-        if stages > 0:
-            together = len(calls) == 1
-            phases = [(0, stages + 1)] if together else [(i, i + 1) for i in range(stages + 1)]
-        return [(call, phase) for phase in phases for call in calls]
+    def _in_phases(
+        self,
+        calls: list[Call],
+        options: frozenset[str],
+        header: np.ndarray,
+        between: Callable[[], None] | None = None,
+    ) -> list[_Phase]:
+        """Calls with their last arguments: the phases of rules that measure, and what stands between them.
+
+        A phase ends where every table must have done it before the next, or Python has something to do.
+        """
+        measures = self.all_tables()[0].variant.rule.measures
+        if not measures or ROWS in options:
+            return [(call, ()) for call in calls]
+        found: list[_Phase] = []
+        begin, stages = 0, len(measures)
+        for end in range(1, stages + 2):
+            whole = end <= stages and measures[end - 1].whole is not None
+            pauses = end == stages and between is not None
+            if end > stages or len(calls) > 1 or whole or pauses:
+                found += [(call, (begin, end)) for call in calls]
+                begin = end
+            if whole:
+                found.append((WholeTensors(self.workspace, header, end - 1, self._room), ()))
+            if pauses and between is not None:
+                found.append((_Pause(between), ()))
+        return found
 
     @property
     def least_square(self) -> float:
         """The smallest square that the gradients' dtypes can hold."""
-        return max(float(np.finfo(t.variant.dtype).tiny) for t in self._tables())
+        return max(float(np.finfo(t.variant.dtype).tiny) for t in self.all_tables())
 
     def measure_gradients(self, factors: np.ndarray, largest: bool = False) -> np.ndarray:
         """Sums of squares of each tensor's gradient times its factor, or their largest magnitudes: (tensors, 1)."""
@@ -128,37 +166,47 @@ class Runner:
     @property
     def single(self) -> bool:
         """Whether any gradient is of single precision."""
-        return any(t.variant.dtype == np.float32 for t in self._tables())
+        return any(t.variant.dtype == np.float32 for t in self.all_tables())
+
+    def measure(self) -> None:
+        """The rule's first stage, and nothing else."""
+        for call in self._prepared(frozenset()):
+            call.run(_NO_ARRAYS, (0, 1))
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:
-        """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0."""
+        """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0.
+
+        A fold is applied to those whose entry is the address of an array.
+        """
         for call in self._prepared(("move", name)):
             call.run(self.workspace.everyone if active is None else active)
 
     def monitored(self) -> np.ndarray:
         """What the last update summed: squares of all changes and of all new parameters."""
-        return sum((t.blocks[:, :2].sum(axis=0) for t in self._tables()), np.zeros(2))
+        return sum((t.blocks[:, :2].sum(axis=0) for t in self.all_tables()), np.zeros(2))
 
     # ---- kernels --------------------------------------------------------------------------------
 
-    def _tables(self) -> list[Table]:
+    def all_tables(self) -> list[Table]:
+        """Those that a step walks."""
         return self.workspace.tables if self.tables is None else self.tables
 
-    def _prepared(self, what: frozenset[str] | tuple[str, str]) -> list[_Call]:
+    def _prepared(self, what: frozenset[str] | tuple[str, str]) -> list[Call]:
         """The calls of a step with these options, of a move, or of a pass over the gradients."""
         w = self.workspace
         if self._generation != threads.generation or self._arrangement is not w.arrangement:
             self._calls, self._ordinary = {}, []
+            self.unit_gains, self.unit_axis = {}, None
             self._generation, self._arrangement = threads.generation, w.arrangement
         if what not in self._calls:
             if isinstance(what, frozenset):
                 self._calls[what] = self._stepping(what, self.workspace.header)
             else:
                 make = self._moving if what[0] == "move" else self._measuring
-                self._calls[what] = [make(table, what[1]) for table in self._tables()]
+                self._calls[what] = [make(table, what[1]) for table in self.all_tables()]
         return self._calls[what]
 
-    def _moving(self, table: Table, name: str) -> _Call:
+    def _moving(self, table: Table, name: str) -> Call:
         w = self.workspace
 
         def arguments(shares: int) -> tuple[Any, ...]:
@@ -168,9 +216,9 @@ class Runner:
             )  # fmt: skip
 
         kernel = functools.partial(cpu.move, table.variant, name)
-        return _Call(kernel, arguments, self._shares(table))
+        return Call(kernel, arguments, self._shares(table))
 
-    def _measuring(self, table: Table, what: str) -> _Call:
+    def _measuring(self, table: Table, what: str) -> Call:
         w, storage = self.workspace, table.variant.gradient
 
         def arguments(shares: int) -> tuple[Any, ...]:
@@ -179,29 +227,32 @@ class Runner:
 
         kernel = functools.partial(cpu.measure_gradients, storage, what == "extremes")
         moved = table.elements * storage.bytes_per_element()
-        return _Call(kernel, arguments, self.forced_shares or threads.shares(moved))
+        return Call(kernel, arguments, self.forced_shares or threads.shares(moved))
 
-    def _stepping(self, options: frozenset[str], header: np.ndarray) -> list[_Call]:
+    def _stepping(self, options: frozenset[str], header: np.ndarray) -> list[Call]:
         calls = []
-        for table in self._tables():
+        for table in self.all_tables():
             variant = dataclasses.replace(table.variant, options=options)
             calls.append(self._call(table, variant, header))
         if len(calls) > 1:  # one that cannot be compiled must not find others updated
-            for call, table in zip(calls, self._tables(), strict=True):
+            for call, table in zip(calls, self.all_tables(), strict=True):
                 variant = dataclasses.replace(table.variant, options=options)
                 call.kernel.compile(cpu.step_signature(variant))
         return calls
 
-    def _call(self, table: Table, variant: Variant, header: np.ndarray) -> _Call:
+    def _call(self, table: Table, variant: Variant, header: np.ndarray) -> Call:
         known: dict[str, Any] = {name: getattr(self.workspace, name) for name in _OF_WORKSPACE}
         known |= {name: getattr(table, name) for name in _OF_TABLE} | {"header": header}
+        units = CLIP_ADAPTIVE in variant.options
+        if units:
+            known["addresses"] = table.with_units()
         names = [n for n in cpu.arguments(variant) if n not in ("ids", "begin", "end")]
 
         def arguments(shares: int) -> tuple[Any, ...]:
-            room = {"scratch": table.scratch(shares), "sums": table.sums(shares)}
+            room = {"scratch": table.scratch(shares, units), "sums": table.sums(shares)}
             return tuple((known | room)[name] for name in names)
 
-        return _Call(functools.partial(cpu.step, variant), arguments, self._shares(table))
+        return Call(functools.partial(cpu.step, variant), arguments, self._shares(table))
 
     def _shares(self, table: Table) -> int:
         return self.forced_shares or threads.shares(table.bytes)
@@ -215,7 +266,24 @@ _OF_TABLE = (
 Copies = list[tuple[Any, np.ndarray]]
 
 
-class _Call:
+class _Step(Protocol):
+    def run(self, first: Any, last: tuple[int, ...] = ()) -> Any: ...
+
+
+_Phase = tuple[_Step, tuple[int, ...]]
+
+
+@dataclasses.dataclass
+class _Pause:
+    """What a caller does between two phases."""
+
+    action: Callable[[], None]
+
+    def run(self, first: Any, last: tuple[int, ...] = ()) -> None:
+        self.action()
+
+
+class Call:
     """A kernel with its arguments, ready to run; by one thread where another is launching and only one can."""
 
     def __init__(
@@ -230,6 +298,7 @@ class _Call:
         self._make, self._arguments_of = kernel, arguments
 
     def run(self, first: Any, last: tuple[int, ...] = ()) -> Any:
+        """Call it with a first argument, and last ones."""
         if self._lock is None:
             return self.kernel(first, *self._arguments, *last)
         if self._lock.acquire(blocking=False):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.storage import Storage, count_reals
+from fastopt.variant import SWITCH, VIRTUAL
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 _PAGE, _HUGE_PAGE = 1 << 12, 1 << 21  # bytes
@@ -27,13 +28,16 @@ class Slot:
     initial : callable, optional
         ``initial(h, p)`` gives the value before the first step, a number or an array shaped like the
         slot; ``p`` is the parameter, ``h`` the header row. Zero if left out.
-    when : str, optional
-        A hyperparameter; where it is 0 or False, the slot is absent: the formula reads 0 for it,
-        what it gives back is dropped, and no memory is kept or moved.
+    when : str or callable, optional
+        A hyperparameter, or ``when(hyperparameters)``; where it is 0 or False, the slot is absent: the formula reads 0
+        for it, what it gives back is dropped, and no memory is kept or moved. A function sees schedules as they are.
     shape : str
         ``"element"``: shaped like the parameter. ``"row"``, ``"column"``: a number for each row or column of
         the matrices of the last two dimensions, shaped (..., R, 1) or (..., 1, C); absent for parameters of fewer
-        dimensions. ``"vector"``: shaped like the parameter, and absent unless that has fewer than two.
+        dimensions. ``"vector"``: shaped like the parameter, and absent unless that has fewer than two. Two shapes take
+        no memory, and what the formula gives back for them is dropped. ``"normal"``: a number drawn anew from the
+        standard normal distribution for each element and step; the optimizer needs a hyperparameter ``seed``.
+        ``"switch"``: 1, for `when`: a loop of its own is compiled for the 1, so that the formula may branch on it.
     combine : callable, optional
         For rows and columns: ``combine(c, value, measured, count)`` gives the new number of a line from the old one and
         from what the `Measure` with scope ``"lines"`` found in its `count` elements, a tuple of numbers.
@@ -47,7 +51,7 @@ class Slot:
     """
 
     initial: Callable[[Any, Any], Any] | None = None
-    when: str | None = None
+    when: str | Callable[[Mapping[str, Any]], bool] | None = None
     shape: str = "element"
     combine: Callable[..., Any] | None = None
     seen: Callable[..., Any] | None = None
@@ -57,10 +61,18 @@ class Slot:
             raise ValueError(
                 f"Slot: shape is {self.shape!r}; expected one of {', '.join(map(repr, SHAPES))}"
             )
-        for name in ("initial", "combine", "seen"):
+        for name in ("initial", "when", "combine", "seen"):
             function = getattr(self, name)
             if isinstance(function, staticmethod):
                 object.__setattr__(self, name, function.__func__)
+        if self.shape == SWITCH and self.when is None:
+            raise ValueError(
+                "Slot: when is None with shape 'switch'; expected a hyperparameter or a function of them"
+            )
+        if not self.stored and self.initial is not None:
+            raise ValueError(
+                f"Slot: initial is {self.initial!r} with shape {self.shape!r}; expected None: it keeps nothing"
+            )
         if (self.combine is None) == self.of_lines:
             raise ValueError(
                 f"Slot: combine is {self.combine!r} with shape {self.shape!r}; expected a function for "
@@ -72,21 +84,30 @@ class Slot:
         """Whether it has a number for each row or column."""
         return self.shape in ("row", "column")
 
+    @property
+    def stored(self) -> bool:
+        """Whether it takes memory."""
+        return self.shape not in VIRTUAL
+
     def present(self, hyperparameters: Mapping[str, Any]) -> bool:
         """Whether a group with these hyperparameters keeps the slot."""
+        if callable(self.when):
+            return bool(self.when(hyperparameters))
         return self.when is None or bool(hyperparameters[self.when])
 
     def like(self, p: np.ndarray) -> np.ndarray | None:
         """An array of the slot's shape, dtype and memory order for a parameter; None where it has no such slot."""
         if self.shape == "element" or (self.shape == "vector" and p.ndim < 2):
             return p
-        if self.shape == "vector" or p.ndim < 2:
+        if self.shape in ("vector", *VIRTUAL) or p.ndim < 2:
             return None
         *batch, rows, columns = p.shape
         return np.empty((*batch, *((rows, 1) if self.shape == "row" else (1, columns))), p.dtype)
 
     def over(self, p: np.ndarray) -> str:
         """How it lies over a parameter's memory, as `fastopt.variant` names it."""
+        if self.shape in VIRTUAL:
+            return self.shape
         if not self.of_lines:
             return "element"
         return (
@@ -94,7 +115,7 @@ class Slot:
         )
 
 
-SHAPES = ("element", "row", "column", "vector")
+SHAPES = ("element", "row", "column", "vector", *VIRTUAL)
 
 
 def aligned_zeros(count: int, dtype: np.dtype[Any]) -> np.ndarray:

@@ -10,52 +10,67 @@ if TYPE_CHECKING:
     from fastopt.workspace import Workspace
 
 
-class State(Mapping[int, Mapping[str, Any]]):
-    """Maps a parameter's position, or its name such as ``layer1/W``, to its state."""
+#: The entry for the step counts of rows that are stepped by themselves.
+ROW_STEP = "row_step"
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+
+class State(Mapping[int, Mapping[str, Any]]):
+    """Maps a parameter's position, or its name such as ``layer1/W``, to its state.
+
+    That of one workspace, or of several over the same parameters; steps are counted by the first.
+    """
+
+    def __init__(self, *workspaces: Workspace) -> None:
+        self._workspaces = workspaces
 
     def __getitem__(self, key: int | str) -> ParameterState:
-        names = self._workspace.names
+        names = self._workspaces[0].names
         if isinstance(key, str):
             if key not in names:
                 raise KeyError(f"no parameter is called {key!r}; there are {', '.join(names)}")
             key = names.index(key)
         if not isinstance(key, Integral) or isinstance(key, bool) or not 0 <= key < len(names):
             raise KeyError(f"no parameter at position {key!r}; there are {len(names)}")
-        return ParameterState(self._workspace, int(key))
+        return ParameterState(self._workspaces, int(key))
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self._workspace.names)))
+        return iter(range(len(self._workspaces[0].names)))
 
     def __len__(self) -> int:
-        return len(self._workspace.names)
+        return len(self._workspaces[0].names)
 
     def __repr__(self) -> str:
         return repr({key: dict(self[key]) for key in self})
 
 
 class ParameterState(Mapping[str, Any]):
-    """One parameter's ``"step"``, running fields and slots; slots are views shaped like the parameter."""
+    """One parameter's ``"step"``, running fields and slots; slots are views shaped like the parameter.
 
-    def __init__(self, workspace: Workspace, k: int) -> None:
-        self._workspace, self._k = workspace, k
+    ``"row_step"`` is there once `Optimizer.step_rows` counts for each row.
+    """
+
+    def __init__(self, workspaces: tuple[Workspace, ...], k: int) -> None:
+        self._workspaces, self._k = workspaces, k
 
     def __getitem__(self, name: str) -> Any:
-        w = self._workspace
         if name == "step":
-            return int(w.header["step"][self._k])
-        if name in w.declared.running:
-            return float(w.header[name][self._k])
-        return w.slots[self._k][name].read()
+            return int(self._workspaces[0].header["step"][self._k])
+        if name == ROW_STEP and self._k in self._workspaces[0].row_steps:
+            return self._workspaces[0].row_steps[self._k]
+        for w in self._workspaces:
+            if name in w.declared.running:
+                return float(w.header[name][self._k])
+            if name in w.declared.kept and name in w.slots[self._k]:
+                return w.slots[self._k][name].read()
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
         yield "step"
-        yield from self._workspace.declared.running
-        yield from (
-            n for n in self._workspace.declared.slots if n in self._workspace.slots[self._k]
-        )
+        if self._k in self._workspaces[0].row_steps:
+            yield ROW_STEP
+        for w in self._workspaces:
+            yield from w.declared.running
+            yield from (n for n in w.declared.kept if n in w.slots[self._k])
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -45,6 +45,7 @@ class Stateful(Formula):
         self._forest = Forest()
         self._embedded: set[str] | None = None  # the slots of the kernel that jit_step handed out
         self._accumulator: Any = None
+        self._rows: Any = None  # what step_rows keeps
         self.monitor = False
         self._busy = threading.Lock()
 
@@ -78,6 +79,11 @@ class Stateful(Formula):
             if p.dtype.kind == "c" and "complex" not in self.supports:
                 raise TypeError(
                     f"parameter {name} has dtype {p.dtype}; {type(self).__name__} takes real numbers only"
+                )
+            if self.dimensions is not None and p.ndim != self.dimensions:
+                raise ValueError(
+                    f"parameter {name} has shape {p.shape}; {type(self).__name__} takes arrays of "
+                    f"{self.dimensions} dimensions only, others need another optimizer"
                 )
             if lines and p.ndim > 2 and not p.flags.c_contiguous:
                 raise ValueError(
@@ -153,6 +159,10 @@ class Stateful(Formula):
             yield
         finally:
             self._busy.release()
+
+    def _force_shares(self, shares: int | None) -> None:
+        """Split every pass into so many shares, whatever its size; None: as measured."""
+        self._runner.force_shares(shares)
 
     def _require_support(self, ability: str) -> None:
         if ability not in self.supports:
@@ -286,7 +296,7 @@ class Stateful(Formula):
         return "\n".join([*lines, ")"])
 
 
-_REBUILT = ("_workspace", "_runner", "_busy")
+_REBUILT = ("_workspace", "_runner", "_busy", "_rows")
 
 
 def _schedules(values: Mapping[str, Value]) -> list[tuple[str, int]]:

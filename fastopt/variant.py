@@ -22,7 +22,7 @@ class Rule:
         Module and name of the class.
     header : numpy.dtype
         The fields of a tensor's header row.
-    coefficients, update, advance, moves, measures
+    coefficients, update, advance, moves, folds, measures
         See `fastopt.Optimizer`.
     slots : tuple of str
         All slots, in the order in which `update` sees them.
@@ -40,6 +40,7 @@ class Rule:
     advance: Callable[..., Any] | None
     running: tuple[str, ...]
     moves: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    folds: tuple[tuple[str, Callable[..., Any]], ...] = ()
     measures: tuple[Measure, ...] = ()
     lines: tuple[tuple[Callable[..., Any], Callable[..., Any] | None] | None, ...] = ()
     shared: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ class Rule:
         """Everything that belongs into the digest of a kernel."""
         optional = [
             self.advance,
-            *(move for _, move in self.moves),
+            *(function for _, function in (*self.moves, *self.folds)),
             *(measure.function for measure in self.measures),
             *(f for line in self.lines if line is not None for f in line),
         ]
@@ -66,6 +67,11 @@ class Rule:
         return len(numbers)
 
     @property
+    def filled(self) -> frozenset[str]:
+        """The slots that a stage fills anew in every step: scratch, not state."""
+        return frozenset(measure.into for measure in self.measures if measure.into)
+
+    @property
     def label(self) -> str:
         """The class as messages name it."""
         return self.name.partition("-")[0]
@@ -73,6 +79,12 @@ class Rule:
 
 # What a step may be asked for that changes its loop.
 CLIP_VALUE, ZERO_GRADS, MONITOR, PROPOSE = "clip_value", "zero_grads", "monitor", "propose"
+
+#: Each unit's gradient is multiplied by a gain of its own: see fastopt/unit_gains.py.
+CLIP_ADAPTIVE = "clip_adaptive"
+
+#: Tiles are rows anywhere in the tensors, and those to come are asked for by the driver, not by the loop.
+ROWS = "rows"
 
 #: The factor of the gradient is too small a number for its dtype, and multiplied in two parts.
 TWO_FACTORS = "two_factors"
@@ -86,6 +98,9 @@ FACTOR, LIMIT, LOW, HIGH, FRESH, SECOND, LEADING = range(7)
 
 # How a slot lies over a tensor's memory, seen as a batch of matrices: a number per element, or per line.
 ELEMENT, MEMORY_ROW, MEMORY_COLUMN = "element", "row", "column"
+
+#: Slots without memory: what the rule reads for them is computed in the loop.
+VIRTUAL = NORMAL, SWITCH = "normal", "switch"
 
 #: Address columns of a slot with a number per line: before the step, renewed, and as `update` sees it.
 BEFORE_STEP, RENEWED, SEEN = range(3)
@@ -123,7 +138,7 @@ class Variant:
     Attributes
     ----------
     over : tuple of str
-        How each slot lies over the tensor.
+        How each slot lies over the tensor; of those without memory, what stands for them.
     average : Storage or None
         That of the average of parameters, if there is one.
     bounded : bool
@@ -149,8 +164,11 @@ class Variant:
     @property
     def name(self) -> str:
         """A stable name for files and messages."""
-        storages = [self.parameter, *self.slots]
-        parts = [self.rule.name, *("none" if s is None else s.name for s in storages)]
+        kept = [
+            over if over in VIRTUAL else "none" if storage is None else storage.name
+            for storage, over in zip(self.slots, self.over, strict=True)
+        ]
+        parts = [self.rule.name, self.parameter.name, *kept]
         if self.has_lines:
             parts.append("".join(over[0] for over in self.over))
         parts += [f"average_{self.average.name}"] if self.average else []
@@ -187,6 +205,21 @@ class Variant:
         return 1 + len(self.parts)
 
     @property
+    def draws(self) -> bool:
+        """Whether the rule sees noise."""
+        return NORMAL in self.over
+
+    @property
+    def keys(self) -> int:
+        """The column of coefficients where the key of the noise begins."""
+        return LEADING + self.rule.count_coefficients()
+
+    @property
+    def unit_columns(self) -> range:
+        """Address columns behind all others, with `CLIP_ADAPTIVE`: where a tensor's gains are, and how its units lie."""
+        return range(self.columns, self.columns + 3 * (CLIP_ADAPTIVE in self.options))
+
+    @property
     def scratch(self) -> bool:
         """Whether any tile must be unpacked into scratch memory."""
         return self.gradient.scratch or any(part.storage.scratch for part in self.parts)
@@ -195,6 +228,11 @@ class Variant:
     def block(self) -> int:
         """Tiles must be multiples of this many elements."""
         return max(self.gradient.block, *(part.storage.block for part in self.parts))
+
+    @property
+    def stages(self) -> int:
+        """Stages of sums before the update; over touched rows there are none, whose sums are taken on the way."""
+        return 0 if ROWS in self.options else len(self.rule.measures)
 
     @property
     def results(self) -> int:

@@ -16,7 +16,7 @@ from fastopt.slots import Place, slab, with_lines
 from fastopt.storage import Storage, count_reals, native, real_dtype
 from fastopt.strips import memory_matrices
 from fastopt.table import Table
-from fastopt.variant import Variant
+from fastopt.variant import ELEMENT, Variant
 
 
 class Workspace:
@@ -46,6 +46,7 @@ class Workspace:
         self.header = np.zeros(0, declared.rule.header)
         self.tables: list[Table] = []
         self.counters = np.zeros(2, np.int64)
+        self.row_steps: dict[int, np.ndarray] = {}  # of rows that are stepped by themselves
         self.count = memoryview(self.counters)  # type: ignore[arg-type]
         self.scheduled = Scheduled(declared, [], [], np.zeros((0, 1)))
 
@@ -94,6 +95,24 @@ class Workspace:
         else:
             self._follow_schedules()
 
+    def counts_rows(self, k: int) -> bool:
+        """Whether rows of parameter k have step counts of their own when they are stepped by themselves."""
+        if k in self.row_steps:
+            return True
+        asked = self.declared.optimizer.first_step
+        if not isinstance(asked, str):
+            return asked
+        (group,) = (g for g, own in zip(self.groups, self.members, strict=True) if k in own)
+        return bool(group[asked])
+
+    def keep_row_steps(self, k: int, counts: np.ndarray | None) -> None:
+        """Let the rows of parameter k have these step counts of their own, or none."""
+        if counts is None:
+            self.row_steps.pop(k, None)
+        else:
+            self.row_steps[k] = counts
+        self._note_what_follows()
+
     @property
     def steps_taken(self) -> int:
         """Steps so far, without those skipped."""
@@ -131,6 +150,8 @@ class Workspace:
     def variant(self, k: int) -> Variant:
         """The variant that updates tensor k."""
         p, declared, own = self.parameters[k], self.declared, self.slots[k]
+        (group,) = (g for g, m in zip(self.groups, self.members, strict=True) if k in m)
+        present = declared.present(group)
         plain = native(real_dtype(p.dtype))
         names = declared.rule.slots
         return Variant(
@@ -138,7 +159,7 @@ class Workspace:
             plain,
             plain,
             tuple(own[name].storage if name in own else None for name in names),
-            tuple(declared.slots[name].over(p) for name in names),
+            tuple(declared.slots[name].over(p) if name in present else ELEMENT for name in names),
             own[AVERAGE].storage if AVERAGE in own else None,
             "bounds" in declared.kinds,
         )
@@ -170,7 +191,11 @@ class Workspace:
 
     def _follow_schedules(self) -> None:
         self.scheduled = Scheduled(self.declared, self.groups, self.members, self.words)
-        self.follows = bool(len(self.scheduled.plan) or self.scheduled.names)
+        self._note_what_follows()
+
+    def _note_what_follows(self) -> None:
+        """Whether a step must look for more than its gradients."""
+        self.follows = bool(len(self.scheduled.plan) or self.scheduled.names or self.row_steps)
 
     def _table(self, variant: Variant, tensors: list[int]) -> Table:
         addresses = []

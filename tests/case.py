@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ class Case:
     hyperparameters: dict = field(default_factory=dict)
     torch: bool = False  # torch.optim has it, with these hyperparameters
     additions: int = 1  # how often torch adds to the parameter in a step, and so rounds it
+    shrinks: bool = False  # parameters shrink in every step, also without a decay or a gradient
 
     def __str__(self):
         return (
@@ -21,12 +23,22 @@ class Case:
         )
 
 
-def case(cls, reference, *, torch=False, additions=1, **hyperparameters):
-    return Case(cls, reference, hyperparameters, torch, additions)
+def case(cls, reference, *, torch=False, additions=1, shrinks=False, **hyperparameters):
+    return Case(cls, reference, hyperparameters, torch, additions, shrinks)
+
+
+def inputs_of(cls, steps_taken):
+    """What the next step takes beside gradients: numbers that come down to between 0 and 4."""
+    return dict.fromkeys(cls.inputs, 2 + 2 * math.sin(steps_taken) + 9 / (1 + steps_taken))
 
 
 def signed(g, maximize):
     return -g if maximize else g
+
+
+def curvature(g):
+    """What the tests take for an estimate of a curvature, beside a gradient."""
+    return g * abs(g)
 
 
 class Sum(float):

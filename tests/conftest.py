@@ -11,3 +11,13 @@ def torch64():
     torch.set_default_dtype(torch.float64)
     yield torch
     torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def jax64():
+    """JAX with 64-bit numbers."""
+    jax = pytest.importorskip("jax", reason="jax is not installed")
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield jax
+    jax.config.update("jax_enable_x64", before)

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 import references_adaptive
+import references_catalogue
+import references_elements
+import references_momenta
+import references_step_sizes
 import references_sums
-from case import case, signed
+from case import case, curvature, inputs_of, signed
 
 import fastopt
 
@@ -169,10 +173,15 @@ CASES = [
     case(F.AdamW, adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05, eps_root=0.4, weight_decay=0.2,
          bias_correction=False, maximize=True),
     *references_adaptive.CASES,
+    *references_momenta.CASES,
     *references_sums.CASES,
+    *references_step_sizes.CASES,
+    *references_catalogue.CASES,
+    *references_elements.CASES,
 ]  # fmt: skip
 
-CLASSES = [getattr(fastopt, name) for name in fastopt.optimizers.__all__]
+EVERY_CLASS = [getattr(fastopt, name) for name in fastopt.optimizers.__all__]
+CLASSES = [cls for cls in EVERY_CLASS if cls.dimensions is None]  # of arrays of any shape
 
 
 def cases_of(cls):
@@ -184,8 +193,24 @@ def make(cls, params, **hyperparameters):
     return cls(params, **{**cases_of(cls)[0].hyperparameters, **hyperparameters})
 
 
+def is_noisy(cls):
+    """Whether what it does to a tensor depends on the tensor's position."""
+    return any(slot.shape == "normal" for slot in cls.slots.values())
+
+
 def step(opt, grads):
-    """A step; with the look-ahead that NAG asks for."""
+    """A step; with all that the class asks for: a look-ahead, inputs, and curvatures where they are taken in."""
+    info = plain_step(opt, grads)
+    for name in opt.folds:
+        leaves = [None if g is None else curvature(g) for g in opt._forest.leaves(grads)]
+        opt._fold(name, opt._forest.build(leaves), name)
+    return info
+
+
+def plain_step(opt, grads):
+    """With a look-ahead and inputs alone."""
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
+    if opt.inputs:
+        return opt.step(grads, **inputs_of(type(opt), opt.steps_taken))
     return opt.step(grads)

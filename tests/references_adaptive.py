@@ -119,6 +119,23 @@ def schedule_free_adamw(
     return averaged(y, d, s, t, lr=lr, beta=betas[0], **weights)
 
 
+def schedule_free_radam(
+    y, g, s, t, *, lr=2.5e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, silent_sgd_phase=True,
+    maximize=False, **weights,
+):  # fmt: skip
+    g, beta2 = signed(g, maximize), betas[1]
+    v = s.setdefault("exp_avg_sq", np.zeros_like(y))
+    v[...] = beta2 * v + (1 - beta2) * g**2
+    rho_inf = 2 / (1 - beta2) - 1
+    rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
+    if rho > 4:
+        lr *= ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
+        g = g / (np.sqrt(v / (1 - beta2**t)) + eps)
+    elif silent_sgd_phase:
+        lr = 0.0
+    return averaged(y, g + weight_decay * y, s, t, lr=lr, beta=betas[0], warmup_steps=0, **weights)
+
+
 F = fastopt
 CASES = [
     case(F.Rprop, rprop, torch=True, lr=0.013, etas=(0.6, 1.3), step_sizes=(1e-3, 0.2)),
@@ -143,4 +160,10 @@ CASES = [
          weight_decay=0.02, warmup_steps=20, r=0.5, weight_lr_power=1.5),
     case(F.ScheduleFreeAdamW, schedule_free_adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05,
          weight_decay=0.2, warmup_steps=5, r=1.5, weight_lr_power=1.0, maximize=True),
+    case(F.ScheduleFreeRAdam, schedule_free_radam, lr=0.013, betas=(0.87, 0.97), eps=0.05,
+         weight_decay=0.02, r=1.5, weight_lr_power=1.0, silent_sgd_phase=False),
+    case(F.ScheduleFreeRAdam, schedule_free_radam, lr=0.013, betas=(0.87, 0.97), eps=0.05,
+         weight_decay=0.2, r=0.5, weight_lr_power=1.5, maximize=True),
+    case(F.ScheduleFreeRAdam, schedule_free_radam, lr=0.013, betas=(0.87, 0.6), eps=0.05,
+         weight_decay=0.02, r=0.5, weight_lr_power=1.5, silent_sgd_phase=False),  # never rectified
 ]  # fmt: skip

@@ -155,6 +155,28 @@ def cautious_adamw(
     return p - lr * weight_decay * p
 
 
+def mars_adamw(
+    p, g, s, t, *, lr=3e-3, betas=(0.95, 0.99), eps=1e-8, weight_decay=0.0, amsgrad=False, gamma=0.025,
+    maximize=False,
+):  # fmt: skip
+    beta1, beta2 = betas
+    g = signed(g, maximize)
+    previous, m, v = (
+        s.setdefault(name, np.zeros_like(p)) for name in ("last_grad", "exp_avg", "exp_avg_sq")
+    )
+    c = (g - previous) * (gamma * beta1 / (1 - beta1)) + g
+    c = c / norm(c) if norm(c) > 1 else c
+    previous[...] = g
+    m[...] = beta1 * m + (1 - beta1) * c
+    v[...] = beta2 * v + (1 - beta2) * c**2
+    largest = v
+    if amsgrad:
+        largest = s.setdefault("max_exp_avg_sq", np.zeros_like(p))
+        np.maximum(largest, v, out=largest)
+    d = m / ((np.sqrt(largest / (1 - beta2**t)) + eps) * (1 - beta1**t))
+    return p - lr * (weight_decay * p + d)
+
+
 F = fastopt
 CASES = [
     case(F.LAMB, lamb, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.2),
@@ -180,4 +202,7 @@ CASES = [
     case(F.CautiousAdamW, cautious_adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.2),
     case(F.CautiousAdamW, cautious_adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.2,
          bias_correction=False, maximize=True),
+    case(F.MARSAdamW, mars_adamw, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.2, gamma=0.3),
+    case(F.MARSAdamW, mars_adamw, lr=0.013, betas=(0.67, 0.97), eps=0.05, weight_decay=0.2, amsgrad=True,
+         gamma=0.05, maximize=True),
 ]  # fmt: skip

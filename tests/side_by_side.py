@@ -6,7 +6,7 @@ A way has ``step(grads)``, and then ``params``, a list of arrays, and ``state``,
 from __future__ import annotations
 
 import numpy as np
-from case import size_of
+from case import inputs_of, size_of
 
 SHAPES = ((), (7,), (33,), (5, 9), (40, 130), (3, 4, 5))
 EMPTY = ((0,), (0, 5), (5, 0), (2, 0, 3))
@@ -45,7 +45,7 @@ class References:
         if self._together:
             grads = [np.concatenate([g.ravel() for g in grads])]
         self._t += 1
-        values = self._case.hyperparameters
+        values = {**self._case.hyperparameters, **inputs_of(self._case.cls, self._t - 1)}
         self._own = [
             self._case.reference(p, g, s, self._t, **values)
             for p, g, s in zip(self._own, grads, self._states, strict=True)
@@ -57,9 +57,10 @@ class References:
 
     @property
     def state(self):
+        states = [{n: v for n, v in s.items() if n[0] != "_"} for s in self._states]
         if not self._together:
-            return self._states
-        (common,) = self._states
+            return states
+        (common,) = states
         parts = {n: self._split(v) for n, v in common.items() if np.ndim(v)}
         numbers = {n: v for n, v in common.items() if not np.ndim(v)}
         count = len(self._shapes)
@@ -76,7 +77,9 @@ class Compiled:
     def __init__(self, cls, params, **hyperparameters):
         self.params = [p.copy() for p in params]
         self._opt = cls(self.params, **hyperparameters)
-        self.step = self._opt.step
+
+    def step(self, grads):
+        self._opt.step(grads, **inputs_of(type(self._opt), self._opt.steps_taken))
 
     @property
     def state(self):

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import functools
+
+import numba
 import numpy as np
+from case import curvature, inputs_of
 
 import fastopt
-from fastopt.drivers import coefficients, cpu, lines, sums
+from fastopt.drivers import coefficients, cpu, lines, steps, sums
+from fastopt.drivers.compile import OPTIONS
 
 
-def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
-    """Like opt.step for contiguous gradients; `change` may alter the coefficients in between."""
+@functools.cache
+def entry(part):
+    """A part of kernels, which only compiled code may call, for calls from Python."""
+    return numba.njit(**OPTIONS)(part.py_func)
+
+
+def staged_step(opt, leaves, *, pieces=1):
+    """Like opt.step for contiguous gradients."""
     if isinstance(opt, fastopt.NAG):
         opt.lookahead()
     w = opt._workspace
+    for name, value in inputs_of(type(opt), opt.steps_taken).items():
+        w.header[name] = np.where(w.header["maximize"], -value, value)
     w.gradients[:] = [g.ctypes.data for g in leaves]
     _measure(opt, pieces)
     for table in w.tables:
         cpu.advance(table.variant)(
             w.header, table.tensors, w.gradients, w.gains, table.coefficients
         )
-        change(table.coefficients)
         rest = (
             table.tiles,
             table.tensors,
@@ -34,9 +46,27 @@ def staged_step(opt, leaves, *, pieces=1, change=lambda coefficients: None):
         for first, last in uneven_ranges(len(table.tiles), pieces):
             cpu.update(table.variant)(first, last, *rest)
         if table.variant.has_lines:
-            lines.commit(table.variant)(table.grids, table.tensors, table.addresses, w.gradients)
+            entry(lines.commit(table.variant))(
+                table.grids, table.tensors, table.addresses, w.gradients
+            )
+    w.counters[0] += 1
     if isinstance(opt, fastopt.NAG):
         opt._ahead = False
+    for name in opt.folds:
+        _fold(opt, name, [curvature(g) for g in leaves], pieces)
+
+
+def _fold(opt, name, leaves, pieces):
+    w = opt._workspace
+    w.gradients[:] = [a.ctypes.data for a in leaves]
+    for table in w.tables:
+        v, room = table.variant, table.scratch(1)[0]
+        entry(coefficients.anticipate(v))(
+            w.header, table.tensors, w.gradients, w.gains, table.coefficients
+        )
+        place = (table.tiles, table.tensors, table.addresses, w.gradients, table.coefficients)
+        for first, last in uneven_ranges(len(table.tiles), pieces):
+            entry(steps.update(v, name))(first, last, *place, room, room, table.blocks, w.outs)
 
 
 def _measure(opt, pieces):
@@ -49,31 +79,31 @@ def _measure(opt, pieces):
                 (table.tensors, table.addresses, w.gradients, table.coefficients),
             )
             if i == 0:
-                coefficients.forget(v)(w.header, table.tensors)
+                entry(coefficients.forget(v))(w.header, table.tensors)
             _spread(w, table, i - 1)
-            coefficients.anticipate(v)(
+            entry(coefficients.anticipate(v))(
                 w.header, table.tensors, w.gradients, w.gains, table.coefficients
             )
             room = table.scratch(1)[0], table.sums(1)[0]
             if measure.scope != "lines":
                 for first, last in uneven_ranges(len(table.tiles), pieces):
-                    sums.measure(v, i)(first, last, table.tiles, *place, *room, table.blocks)
+                    entry(sums.measure(v, i))(first, last, table.tiles, *place, *room, table.blocks)
                 before = sum(len(m.results) for m in measures[:i])
-                gather = sums.gather(before, len(measure.results), measure.reduce)
+                gather = entry(sums.gather(before, len(measure.results), measure.reduce))
                 gather(table.tiles, table.tensors, w.gradients, table.blocks, w.totals)
             elif v.has_lines:
                 for first, last in uneven_ranges(len(table.strips), pieces):
                     cut = (table.strips, table.grids)
-                    lines.measure(v, i)(first, last, *cut, *place, *room, table.partials)
+                    entry(lines.measure(v, i))(first, last, *cut, *place, *room, table.partials)
                 for share in reversed(range(pieces)):
-                    lines.combine(v, i)(share, pieces, *cut, *place, table.partials)
+                    entry(lines.combine(v, i))(share, pieces, *cut, *place, table.partials)
     for table in w.tables:
         _spread(w, table, len(measures) - 1)
 
 
 def _spread(w, table, stage):
     if stage >= 0 and table.variant.rule.measures[stage].results:
-        spread = coefficients.spread(table.variant, stage)
+        spread = entry(coefficients.spread(table.variant, stage))
         spread(w.header, table.tensors, w.gradients, w.totals)
 
 

@@ -11,7 +11,7 @@ import weakref
 
 import numpy as np
 import pytest
-from references import CASES, CLASSES, cases_of, make, step
+from references import CASES, CLASSES, EVERY_CLASS, cases_of, is_noisy, make, step
 
 import fastopt
 
@@ -75,9 +75,10 @@ def test_positional_arguments_are_those_of_the_same_names(cls):
         elif isinstance(default, tuple):
             values.append(tuple(v * 0.984375 for v in default))
         elif isinstance(default, str):
-            values.append("ema")
+            values.append(cls.choices[key][-1])
         else:
-            values.append(0.015625 * (len(values) + 1))
+            value = 0.015625 * (len(values) + 1)
+            values.append(-value if isinstance(default, float) and default < 0 else value)
     group = cls(np.ones(3), *values).param_groups[0]
     assert [group[key] for key in keys] == values
 
@@ -98,7 +99,7 @@ def test_public_names():
     assert all(hasattr(fastopt, name) for name in fastopt.__all__)
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", EVERY_CLASS, ids=lambda c: c.__name__)
 def test_docstrings_state_formula_conventions_and_source(cls):
     text = inspect.getdoc(cls)
     for part in ("Parameters", "Conventions:", "References", "Examples", ".. math::"):
@@ -537,7 +538,13 @@ def test_parameters_are_held_while_the_optimizer_lives():
     np.testing.assert_array_equal(held(), np.full(100, 0.5))
 
 
-@pytest.mark.parametrize("cls", [c for c in CLASSES if not c.shared], ids=lambda c: c.__name__)
+# one gradient is nothing to another tensor
+ALONE = [
+    c for c in CLASSES if not (c.shared or is_noisy(c) or any(m.scope == "all" for m in c.measures))
+]
+
+
+@pytest.mark.parametrize("cls", ALONE, ids=lambda c: c.__name__)
 def test_none_leaves_step_counts_and_slots(cls):
     p, q, one = np.ones(3), np.ones(4), np.ones(4)
     opt, alone = make(cls, [p, q]), make(cls, [one])

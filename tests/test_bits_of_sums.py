@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from references import cases_of
+from kinds import each_kind_and_dtype
+from references import CLASSES, cases_of, step
 from stages import staged_step
 
 import fastopt
 
 SHAPES = [(7,), (300, 40), (), (3, 5, 130), (0, 4), (5000,), (40, 2100)]
-CLASSES = [getattr(fastopt, n) for n in fastopt.optimizers.__all__]
-SUMMING = [cls for cls in CLASSES if cls.measures]
 
 
 def run(cls, dtype, *, shares=1, pieces=None):
@@ -23,15 +22,14 @@ def run(cls, dtype, *, shares=1, pieces=None):
     for g in grads:
         opt._runner.force_shares(shares)
         if pieces is None:
-            opt.step(g)
+            step(opt, g)
         else:
             staged_step(opt, g, pieces=pieces)
     state = [np.asarray(v).tobytes() for k in opt.state for v in opt.state[k].values()]
     return [p.tobytes() for p in params] + state
 
 
-@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.full)])
-@pytest.mark.parametrize("cls", SUMMING, ids=lambda c: c.__name__)
+@each_kind_and_dtype([cls for cls in CLASSES if cls.measures])
 def test_same_bits(cls, dtype):
     expected = run(cls, dtype)
     assert run(cls, dtype, shares=2) == expected, "two threads"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from case import inputs_of
+from kinds import each_case_and_dtype, each_kind_and_dtype
 from references import CASES, CLASSES, make, step
 from representatives import arrays
 
@@ -11,7 +13,6 @@ import fastopt
 
 TAKING = [c for c in CLASSES if "complex" in c.supports]
 WIDE = {np.float32: np.complex64, np.float64: np.complex128}
-each_class = pytest.mark.parametrize("cls", TAKING, ids=lambda c: c.__name__)
 
 
 def pairs(a):
@@ -27,8 +28,7 @@ def test_those_that_take_them_are_those_without_lines():
             make(cls, np.ones(2, complex))
 
 
-@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.full)])
-@each_class
+@each_kind_and_dtype(TAKING)
 def test_as_pairs_of_reals(cls, dtype):
     """The same bits, in every slot, with the options of a step too."""
     shapes = ((5, 3), (), (0,), (2100,))
@@ -43,7 +43,8 @@ def test_as_pairs_of_reals(cls, dtype):
         for opt, given in ((mine, grads), (peer, same)):
             if isinstance(opt, fastopt.NAG):
                 opt.lookahead()
-            infos.append(opt.step(given, scale=0.5, clip_norm=20.0, clip_value=0.9))
+            inputs = inputs_of(cls, opt.steps_taken)
+            infos.append(opt.step(given, scale=0.5, clip_norm=20.0, clip_value=0.9, **inputs))
         assert infos[0] == infos[1]
     for k, (p, q) in enumerate(zip(params, reals, strict=True)):
         assert p.tobytes() == q.tobytes()
@@ -52,10 +53,9 @@ def test_as_pairs_of_reals(cls, dtype):
             assert np.asarray(mine.state[k][name]).tobytes() == np.asarray(value).tobytes(), name
 
 
-@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
-@pytest.mark.parametrize("case", [c for c in CASES if c.torch and c.cls in TAKING], ids=str)
+@each_case_and_dtype([c for c in CASES if c.torch and c.cls in TAKING])
 def test_torch(case, dtype, torch64):
-    torch = torch64
+    torch, dtype = torch64, WIDE[dtype]
     p = arrays(dtype, shapes=((33,),))[0]
     tensor = torch.tensor(p, requires_grad=True)
     opt = case.cls(p, **case.hyperparameters)

@@ -8,12 +8,12 @@ import weakref
 import numba
 import numpy as np
 import pytest
+from kinds import each_kind_and_dtype
 from numba.core.errors import TypingError
+from own_optimizers import Literal
 from references import CASES, CLASSES, make
 
 import fastopt
-
-EMBEDDED = [c for c in CLASSES if c is not fastopt.NAG]
 
 
 def gradients(shape, dtype, steps=4):
@@ -26,8 +26,7 @@ def bits(opt):
     return [p.tobytes(), *((n, np.asarray(v).tobytes()) for n, v in opt.state[0].items())]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("cls", EMBEDDED, ids=lambda c: c.__name__)
+@each_kind_and_dtype([c for c in CLASSES if "jit_step" in c.supports])
 def test_the_same_bits_as_step(cls, dtype):
     p, q = (np.linspace(-1, 1, 5000, dtype=dtype) for _ in range(2))
     opt, plain = make(cls, p), make(cls, q)
@@ -345,19 +344,6 @@ def test_another_memory_order_of_the_gradient_is_refused():
 
 
 def test_a_promoted_literal_is_refused_here_too():
-    class Literal(fastopt.Optimizer):
-        def __init__(self, params, lr=0.1):
-            super().__init__(params, lr=lr)
-
-        @staticmethod
-        def coefficients(h, t):
-            return (h["lr"],)
-
-        @staticmethod
-        def update(c, p, g, s):
-            (lr,) = c
-            return p - lr * (g * 0.9), ()
-
     p = np.ones(3, np.float32)
     kernel, state = Literal(p).jit_step()
     with pytest.raises(TypeError, match="pass constants through"):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
-from case import size_of
-from references import CASES, CLASSES, cases_of, step
-from stages import staged_step
-
-from fastopt.variant import LEADING
+from case import inputs_of, size_of
+from kinds import each_case_and_dtype
+from references import CASES, step
 
 STEPS = 1000
 LENGTHS = (0, 1, 7, 8, 9, 15, 16, 17, 31, 33)
@@ -32,7 +28,7 @@ def run_reference(case, p, grads):
     for t, g in enumerate(grads, 1):
         before = p
         assert g.dtype == p.dtype
-        p = case.reference(p, g, state, t, **case.hyperparameters)
+        p = case.reference(p, g, state, t, **case.hyperparameters, **inputs_of(case.cls, t - 1))
         largest = np.maximum(largest, np.abs(p))
         largest_step = max(largest_step, np.abs(p - before).max(initial=0))
         for name, s in state.items():
@@ -41,7 +37,7 @@ def run_reference(case, p, grads):
     return p, slots, largest.max(initial=0), largest_step, slot_sizes
 
 
-def differences(case, p, grads, opt, step=step):
+def differences(case, p, grads, opt):
     """Error over tolerance, for the parameters and every slot."""
     grads = list(grads)
     expected, state, largest, largest_step, slot_sizes = run_reference(case, p, grads)
@@ -66,8 +62,7 @@ def start(n, dtype):
     return np.random.default_rng(0).normal(size=n).astype(dtype)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("case", CASES, ids=str)
+@each_case_and_dtype()
 def test_formula(case, dtype):
     p = start(33, dtype)
     opt = case.cls(p, **case.hyperparameters)
@@ -75,8 +70,7 @@ def test_formula(case, dtype):
     assert max(worst.values()) <= 1, worst
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("case", CASES, ids=str)
+@each_case_and_dtype()
 def test_lengths(case, dtype):
     for n in (*LENGTHS, BIG - 2, BIG - 1, BIG):
         p = start(n, dtype)
@@ -85,47 +79,7 @@ def test_lengths(case, dtype):
         assert max(worst.values()) <= 1, (n, worst)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("cls", [c for c in CLASSES if not c.measures], ids=lambda c: c.__name__)
-def test_tolerance_notices_every_coefficient(cls, dtype):
-    """A coefficient that is slightly changed must fail in some case of the class."""
-    cases = [(case, coefficients_of(case)) for case in cases_of(cls)]
-    count = len(cases[0][1])
-    unnoticed = {i for i in range(count) if any(c[i] for _, c in cases)}
-    # a sign that turns now and then (Lion's) shows among many elements, and what is forgotten within a few steps
-    # (how y leans to x, schedule-free) above float32's rounding only if it is changed by more
-    again = (4000, 1.0001) if dtype == np.float64 else (33, 1.01)
-    for (n, factor), (case, values) in itertools.product([(33, 1.0001), again], cases):
-        changed = [i for i in sorted(unnoticed) if values[i]]
-        assert not changed or error(case, n, dtype) <= 1
-        unnoticed -= {i for i in changed if error(case, n, dtype, LEADING + i, factor) > 1}
-    assert not unnoticed, unnoticed
-
-
-def error(case, n, dtype, column=0, factor=1.0):
-    """The largest over its tolerance, with a column of the coefficients multiplied."""
-
-    def change(coefficients):
-        coefficients[:, column] *= dtype(factor)
-
-    p = start(n, dtype)
-    opt = case.cls(p, **case.hyperparameters)
-    advance = lambda opt, g: staged_step(opt, [g], change=change)
-    return max(differences(case, p.copy(), gradients(n, dtype), opt, advance).values())
-
-
-def coefficients_of(case):
-    """Those of the tenth step."""
-    row = case.cls(np.ones(1), **case.hyperparameters)._workspace.header[0]
-    for t in range(1, 11):
-        renewed = case.cls.advance(row, t) if case.cls.advance else ()
-        for name, value in zip(case.cls.running, renewed, strict=True):
-            row[name] = value
-    return case.cls.coefficients(row, 10)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("case", [c for c in CASES if c.torch], ids=str)
+@each_case_and_dtype([c for c in CASES if c.torch])
 def test_torch(case, dtype, torch64):
     torch = torch64
     p = start(33, dtype)

@@ -11,24 +11,18 @@ import fastopt
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 AVERAGING = {"weight_decay": 0.02, "warmup_steps": 20, "r": 0.5, "weight_lr_power": 1.5}
 ADAMW = {"lr": 0.013, "betas": (0.87, 0.97), "eps": 0.05, **AVERAGING}
+RADAM = {name: value for name, value in ADAMW.items() if name != "warmup_steps"}
 SGD = {"lr": 0.013, "momentum": 0.8, **AVERAGING}
 FOLLOWING = [
     ("ScheduleFreeAdamW", "AdamWScheduleFree", ADAMW),
     ("ScheduleFreeAdamW", "AdamWScheduleFree", {}),
     ("ScheduleFreeSGD", "SGDScheduleFree", SGD),
     ("ScheduleFreeSGD", "SGDScheduleFree", {"lr": 0.1}),
+    ("ScheduleFreeRAdam", "RAdamScheduleFree", {**RADAM, "silent_sgd_phase": False}),
+    # of the default beta2, a last place of its powers is 1e-11 of the first rectified rates
+    ("ScheduleFreeRAdam", "RAdamScheduleFree", {"betas": (0.9, 0.99)}),
 ]
 following = pytest.mark.parametrize(("name", "theirs", "how"), FOLLOWING, ids=str)
-
-
-@pytest.fixture
-def jax64():
-    """JAX with 64-bit numbers."""
-    jax = pytest.importorskip("jax", reason="jax is not installed")
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield jax
-    jax.config.update("jax_enable_x64", before)
 
 
 @DTYPES

@@ -11,7 +11,7 @@ from references import cases_of, make
 
 import fastopt
 
-CLASSES = [fastopt.ScheduleFreeAdamW, fastopt.ScheduleFreeSGD]
+CLASSES = [fastopt.ScheduleFreeAdamW, fastopt.ScheduleFreeSGD, fastopt.ScheduleFreeRAdam]
 every_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 every_mode = pytest.mark.parametrize("mode", ["train", "eval"])
 
@@ -36,7 +36,7 @@ def bits(opt):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shares", [1, 2])
+@pytest.mark.parametrize("shares", [1, pytest.param(2, marks=pytest.mark.full)])
 @every_class
 def test_eval_gives_the_average_of_the_paper(cls, shares, dtype):
     case = cases_of(cls)[0]
@@ -181,7 +181,7 @@ def test_an_assigned_interpolation_leaves_the_average(cls, mode):
 def test_other_assignments_and_refused_ones_move_nothing(cls):
     opt, p = stepped(cls)
     before = p.copy()
-    opt.param_groups[0].update(lr=0.25, weight_decay=0.5, warmup_steps=3)
+    opt.param_groups[0].update(lr=0.25, weight_decay=0.5, r=0.75)
     with pytest.raises(ValueError, match="lr is -1"):
         opt.param_groups[0].update({**opt.param_groups[0].hyperparameters(), "lr": -1.0})
     with pytest.raises(ValueError, match=r"train_mode is False; call train\(\) or eval\(\)"):

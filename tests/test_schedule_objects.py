@@ -9,6 +9,7 @@ import numba
 import numpy as np
 import pytest
 from schedule_calls import CALLS, COUNTS, IDS
+from stages import entry
 
 import fastopt
 from fastopt import schedules
@@ -70,12 +71,12 @@ def test_apply_writes_each_value_where_the_plan_says(count):
 
     plan = np.array([row(lr, 0, 2, 1), row(plateau, 3, 4, 1), row(decay, 1, 4, 2)])
     for now, metric in [(0.5, 1.0), (0.5, 2.0), (0.25, 3.0), (0.125, 4.0)]:
-        driver.apply(words, count, plan)
+        entry(driver.apply)(words, count, plan)
         np.testing.assert_array_equal(header["lr"], [lr(count), lr(count), 0, now])
         np.testing.assert_array_equal(header["beta"], [0, *[decay(count)] * 3])
         assert not header["step"].any()
         plateau.update(metric)
-    driver.apply(words, count, plan[:0])
+    entry(driver.apply)(words, count, plan[:0])
 
 
 # ---- as objects -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from case import case
+from case import case, inputs_of
 from references_sums import (
     adafactor,
     cautious_adamw,
@@ -19,7 +19,9 @@ from side_by_side import Compiled, References, bowl, errors, gradients, starts
 import fastopt
 
 F = fastopt
-DTYPES = [np.float32, np.float64]
+# the references, which fastopt is held to elsewhere, against the libraries; fastopt itself where all cases are asked for
+DTYPES = [pytest.param(np.float32, marks=pytest.mark.full), np.float64]
+way = pytest.mark.parametrize("way", ["reference", pytest.param("fastopt", marks=pytest.mark.full)])
 
 
 @pytest.fixture
@@ -34,23 +36,28 @@ def optax():
 
 
 class Optax:
-    """Steps of a transform of optax's; `slots` gives what it keeps, as lists by fastopt's names."""
+    """Steps of a transform of optax's; `slots` gives what it keeps, as lists by fastopt's names.
 
-    def __init__(self, transform, slots, params):
+    It is given the inputs of the class.
+    """
+
+    def __init__(self, transform, slots, params, cls=fastopt.Optimizer):
         import jax
         import optax
 
         @jax.jit
-        def step(grads, state, params):
-            updates, state = transform.update(grads, state, params)
+        def step(grads, state, params, inputs):
+            updates, state = transform.update(grads, state, params, **inputs)
             return optax.apply_updates(params, updates), state
 
-        self._step, self._slots = step, slots
+        self._step, self._slots, self._cls, self._count = step, slots, cls, 0
         self._params = [jax.numpy.asarray(p) for p in params]
         self._state = transform.init(self._params)
 
     def step(self, grads):
-        self._params, self._state = self._step(grads, self._state, self._params)
+        inputs = inputs_of(self._cls, self._count)
+        self._params, self._state = self._step(grads, self._state, self._params, inputs)
+        self._count += 1
 
     @property
     def params(self):
@@ -71,9 +78,6 @@ def ways(case, params):
         "reference": lambda: References(case, params, together),
         "fastopt": lambda: Compiled(case.cls, params, **case.hyperparameters),
     }
-
-
-way = pytest.mark.parametrize("way", ["reference", "fastopt"])
 
 
 def assert_same(peer, found, grads, slack=1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 
 import numpy as np
+from case import inputs_of
 
 from fastopt.hyperparameters import as_numbers, fields
 
@@ -17,6 +18,7 @@ class WholeArrays:
     """Steps like an optimizer of a list of arrays: `step(grads)`, then `params` and `state`."""
 
     def __init__(self, cls, params, **hyperparameters):
+        self.steps_taken = 0
         self.cls, self.params = cls, [p.copy() for p in params]
         self.headers = [self._header(p, hyperparameters) for p in params]
         self.slots = [self._slots(p, h) for p, h in zip(params, self.headers, strict=True)]
@@ -37,13 +39,16 @@ class WholeArrays:
             "columns": p.shape[-1] if matrix else 0,
             "machine_eps": np.finfo(p.dtype).eps,
             **self.cls.running,
+            **dict.fromkeys(self.cls.inputs, 0.0),
             **{result: 0.0 for m in self.cls.measures for result in m.results},
         }
         arguments = list(inspect.signature(self.cls.__init__).parameters.values())[2:]
         for argument in arguments:
             value = given.get(argument.name, argument.default)
             names = [name for name, _ in fields(argument.name, value)]
-            h |= dict(zip(names, as_numbers(value, ()), strict=True))
+            h |= dict(
+                zip(names, as_numbers(value, self.cls.choices.get(argument.name, ())), strict=True)
+            )
         return h
 
     def _slots(self, p, h):
@@ -69,6 +74,10 @@ class WholeArrays:
         return tuple(number(c) for c in self.cls.coefficients(h, h["step"] + 1))
 
     def step(self, grads):
+        for h in self.headers:
+            sign = -1 if h["maximize"] else 1
+            h |= {n: sign * x for n, x in inputs_of(self.cls, self.steps_taken).items()}
+        self.steps_taken += 1
         active = [k for k, g in enumerate(grads) if g is not None]
         g = {k: -grads[k] if self.headers[k]["maximize"] else grads[k] for k in active}
         seen = {k: self._seen(k) for k in active}

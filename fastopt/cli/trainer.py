@@ -54,20 +54,32 @@ def loss_and_gradients(
 ) -> tuple[float, Arrays]:
     """Softmax cross-entropy of a batch, and the gradients of `loss_scale` times it by back-propagation."""
     activations = forward(params, x)
-    logits = activations[-1] - activations[-1].max(axis=1, keepdims=True)
-    exp = np.exp(logits)
-    probabilities = exp / exp.sum(axis=1, keepdims=True)
-    rows = np.arange(len(y))
-    loss = float(-np.log(probabilities[rows, y]).mean())
-    delta = probabilities
-    delta[rows, y] -= 1
-    delta /= len(y) / loss_scale
+    loss, delta = cross_entropy(activations[-1], y, loss_scale)
+    return loss, backward(params, activations, delta)
+
+
+def cross_entropy(
+    logits: np.ndarray, labels: np.ndarray, loss_scale: float = 1.0
+) -> tuple[float, np.ndarray]:
+    """Mean softmax cross-entropy, and the gradient of `loss_scale` times it with respect to the logits."""
+    z = logits - logits.max(axis=1, keepdims=True)
+    exp = np.exp(z)
+    total = exp.sum(axis=1, keepdims=True)
+    rows = np.arange(len(labels))
+    loss = float((np.log(total[:, 0]) - z[rows, labels]).mean())
+    probabilities = exp / total
+    probabilities[rows, labels] -= 1
+    return loss, probabilities / (len(labels) / loss_scale)
+
+
+def backward(params: Arrays, activations: Arrays, delta: np.ndarray) -> Arrays:
+    """Gradients of all weights and biases, from `delta`, that of the last layer's output."""
     grads: Arrays = []
     for layer in reversed(range(len(params) // 2)):
         grads += [delta.sum(axis=0), activations[layer].T @ delta]
         if layer:
             delta = (delta @ params[2 * layer].T) * (activations[layer] > 0)
-    return loss, grads[::-1]
+    return grads[::-1]
 
 
 def accuracy(params: Arrays, x: np.ndarray, y: np.ndarray) -> float:

@@ -32,14 +32,15 @@ def run(names: list[str], dtypes: list[str]) -> None:
 
 
 def variants_of(name: str, dtype: str) -> Iterator[Variant]:
-    """Every combination of present and absent slots, for vectors and for matrices."""
+    """Every combination of present and absent slots, for vectors and for matrices, where it takes them."""
     optimizer = getattr(fastopt, name)
-    switches = sorted({s.when for s in optimizer.slots.values() if s.when is not None})
+    switches = sorted({s.when for s in optimizer.slots.values() if isinstance(s.when, str)})
     for on in itertools.product((False, True), repeat=len(switches)):
         chosen = dict(zip(switches, on, strict=True))
         values = {n: _value(optimizer, n, wanted) for n, wanted in chosen.items()}
         both = [np.ones(1, dtype), np.ones((1, 1), dtype)]
-        opt = optimizer(both, **{**_required(optimizer), **values})
+        taken = [p for p in both if optimizer.dimensions in (None, p.ndim)]
+        opt = optimizer(taken, **{**_required(optimizer), **values})
         yield from {table.variant: None for table in opt._workspace.tables}
 
 

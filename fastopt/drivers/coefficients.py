@@ -6,6 +6,7 @@ from functools import cache
 
 from fastopt.drivers.compile import Compiled, compiled, rule_function
 from fastopt.drivers.generate import generated
+from fastopt.drivers.noise import KEYS, key
 from fastopt.scalar import maximum
 from fastopt.variant import (
     FACTOR,
@@ -24,13 +25,13 @@ _GROWN = 2.0**64  # a power of two: the product of both factors is exact
 
 @cache
 def prepare(variant: Variant) -> Compiled:
-    """``prepare(h, t, gain, out)``: step t's coefficients, in float64, into a row of compute dtype.
+    """``prepare(h, t, tensor, gain, out)``: step t's coefficients, in float64, into a row of compute dtype.
 
     The first multiplies the gradient, then come the limit it is clamped to, the bounds of parameters,
-    and what a new parameter weighs in the average of parameters.
+    and what a new parameter weighs in the average of parameters. The key of the noise comes last.
     """
     count = variant.rule.count_coefficients()
-    lines = ["def prepare(h, t, gain, out):", "    c = coefficients(h, t)"]
+    lines = ["def prepare(h, t, tensor, gain, out):", "    c = coefficients(h, t)"]
     grown = f" * {_GROWN}" if TWO_FACTORS in variant.options else ""
     lines += [f'    out[{FACTOR}] = (-gain[0] if h["maximize"] else gain[0]){grown}']
     lines += [f"    out[{LIMIT}] = gain[1]"]
@@ -42,6 +43,10 @@ def prepare(variant: Variant) -> Compiled:
         lines += [f'    out[{FRESH}] = 1.0 - h["ema_decay"]']
     lines += [f"    out[{LEADING + i}] = c[{i}]" for i in range(count)]
     names = {"coefficients": rule_function(variant.rule.coefficients, variant.rule.header)}
+    if variant.draws:
+        lines += ['    k = key(h["seed"], t, tensor)']
+        lines += [f"    out[{variant.keys + i}] = k[{i}]" for i in range(KEYS)]
+        names |= {"key": key}
     return compiled(generated("prepare", lines, names))
 
 
@@ -74,7 +79,7 @@ def advance(variant: Variant) -> Compiled:
                 t = h["step"] + 1
                 h["step"] = t
                 new(h, t, True)
-                ready(h, t, gains[k], coefficients[j])
+                ready(h, t, k, gains[k], coefficients[j])
             elif shared:
                 new(h, h["step"], False)
 
@@ -91,7 +96,7 @@ def anticipate(variant: Variant) -> Compiled:
             k = tensors[j]
             h = header[k]
             if gradients[k] != 0:
-                ready(h, h["step"] + 1, gains[k], coefficients[j])
+                ready(h, h["step"] + 1, k, gains[k], coefficients[j])
 
     return compiled(anticipate)
 

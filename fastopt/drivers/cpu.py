@@ -40,7 +40,7 @@ def arguments(variant: Variant) -> list[str]:
         *_ENTRY,
         *_STATE,
         *phases.room(variant),
-        *(["begin", "end"] if variant.rule.measures else []),
+        *(["begin", "end"] if variant.stages else []),
     ]
 
 
@@ -105,7 +105,7 @@ def move_signature(variant: Variant) -> tuple[Any, ...]:
 
 @cache
 def move(variant: Variant, name: str, driver: str) -> Compiled:
-    """One of the rule's moves, for every tensor whose entry in `active` is not 0."""
+    """One of the rule's moves, for every tensor whose entry in `active` is not 0: of its folds, an address."""
     anticipate, update = coefficients.anticipate(variant), steps.update(variant, name)
     first_row = steps.first_row
 
@@ -233,7 +233,7 @@ def _variant_digest(variant: Variant) -> str:
     storages = [variant.gradient, *(part.storage for part in variant.parts)]
     functions = [f for s in storages for f in (s.open, s.close) if f is not None]
     layouts = [(s.name, s.columns, s.dtype) for s in storages]
-    measures = [(m.scope, m.results, m.reduce) for m in rule.measures]
+    measures = [(m.scope, m.results, m.reduce, m.into) for m in rule.measures]
     return digest(
         *rule.functions(), *functions, layouts, rule.header.descr, rule.slots, rule.running,
         rule.shared, measures, variant.over, variant.bounded, sorted(variant.options),

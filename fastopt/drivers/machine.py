@@ -1,4 +1,4 @@
-"""What Numba has no word for: memory by address, and the floating-point mode of a thread."""
+"""What Numba has no word for: memory by address, blends, bits, and the floating-point mode of a thread."""
 
 from __future__ import annotations
 
@@ -22,6 +22,27 @@ def pointer(typingctx: Any, address: Any, element: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(target))
 
     return target(types.int64, element), codegen
+
+
+@intrinsic
+def select(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
+    """LLVM's select: a blend of vectors, never a jump."""
+    common = typingctx.unify_types(x, y)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(*arguments)
+
+    return common(types.boolean, common, common), codegen
+
+
+@intrinsic
+def reinterpret(typingctx: Any, x: Any, like: Any) -> Any:
+    """The bits of x as a number of the type of `like`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(like))
+
+    return like(x, like), codegen
 
 
 def _reader(bits: int) -> Any:

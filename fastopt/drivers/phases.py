@@ -27,7 +27,7 @@ from typing import Any
 from numba import prange
 
 from fastopt.drivers import coefficients, lines, steps, sums
-from fastopt.variant import MONITOR, PROPOSE, Variant
+from fastopt.variant import MONITOR, PROPOSE, ROWS, Variant
 
 _PLACE = "tensors, addresses, gradients, coefficients"
 _PREPARE = "(header, tensors, gradients, gains, coefficients)"
@@ -40,14 +40,16 @@ def room(variant: Variant) -> list[str]:
     measures = variant.rule.measures
     names = ["sums", "blocks"] if measures or MONITOR in variant.options else []
     names += ["totals"] if any(m.results for m in measures) else []
-    names += ["strips", "grids", "partials"] if variant.has_lines else []
+    names += (
+        ["strips", "grids", "partials"] if variant.has_lines and ROWS not in variant.options else []
+    )
     return names + (["outs"] if PROPOSE in variant.options else [])
 
 
 def text(variant: Variant, whole: bool) -> tuple[list[str], Names]:
     """The lines of all phases and what they call; unless `whole`, of a step that is never interrupted."""
     names: Names = {"prange": prange, "locate": steps.locate, "first_row": steps.first_row}
-    stages = len(variant.rule.measures)
+    stages = variant.stages
     found: list[str] = []
     for i in range(stages):
         own = [*_known(variant, i - 1, names), *_stage(variant, i, names)]
@@ -60,7 +62,7 @@ def _known(variant: Variant, stage: int, names: Names) -> list[str]:
     """Put the totals of a stage where the rule finds them; before the first, forget those of the last step."""
     if stage < 0:
         names["forget"] = coefficients.forget(variant)
-        return ["forget(header, tensors)"] if variant.rule.measures else []
+        return ["forget(header, tensors)"] if variant.stages else []
     if not variant.rule.measures[stage].results:
         return []
     names[f"spread{stage}"] = coefficients.spread(variant, stage)
@@ -101,7 +103,7 @@ def _update(variant: Variant, names: Names) -> list[str]:
     outs = "outs" if PROPOSE in variant.options else "gradients"
     call = f"update(first, last, tiles, {_PLACE}, scratch[share], {own}, {outs})"
     found = [f"advance{_PREPARE}", *_shared("tiles", call)]
-    if variant.has_lines and PROPOSE not in variant.options:
+    if variant.has_lines and not {PROPOSE, ROWS} & variant.options:
         names["commit"] = lines.commit(variant)
         found.append("commit(grids, tensors, addresses, gradients)")
     return found

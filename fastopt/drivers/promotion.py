@@ -33,6 +33,8 @@ def _formulas(variant: Variant) -> Iterator[tuple[str, Any, tuple[Any, ...], Any
     yield "update", rule.update, everything, pair, "(p, (slots...))"
     for name, function in rule.moves:
         yield name, function, (own, element, slots), pair, "(p, (slots...))"
+    for name, function in rule.folds:
+        yield name, function, everything, pair, "(p, (slots...))"
     for measure in rule.measures:
         f = measure.function
         numbers = types.Tuple([element] * measure.count(*sizes))

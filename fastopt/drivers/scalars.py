@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.extending import intrinsic, overload, register_jitable
+from numba.extending import overload, register_jitable
 
 from fastopt import scalar
-from fastopt.drivers.compile import OPTIONS
+from fastopt.drivers.compile import INLINED
+from fastopt.drivers.machine import reinterpret, select
+from fastopt.drivers.real_power import real_power
 
 
 def _implements(name: str) -> Callable[[Callable[..., Any]], Any]:
-    return overload(getattr(scalar, name), jit_options=OPTIONS, strict=False)  # type: ignore[no-any-return]
+    return overload(getattr(scalar, name), jit_options=INLINED, strict=False)  # type: ignore[no-any-return]
 
 
 @_implements("sqrt")
@@ -34,7 +36,7 @@ def _sign(x: Any) -> Any:
 
     def implementation(x):  # type: ignore[no-untyped-def]
         # x itself at 0 and NaN
-        return _select(x > zero, one, _select(x < zero, -one, x))
+        return select(x > zero, one, select(x < zero, -one, x))
 
     return implementation
 
@@ -42,26 +44,28 @@ def _sign(x: Any) -> Any:
 @_implements("maximum")
 def _maximum(x: Any, y: Any) -> Any:
     # selects and no library call, so that loops stay SIMD
-    return lambda x, y: _select(x != x, x, _select(y != y, y, _select(x > y, x, y)))
+    return lambda x, y: select(x != x, x, select(y != y, y, select(x > y, x, y)))
 
 
 @_implements("minimum")
 def _minimum(x: Any, y: Any) -> Any:
-    return lambda x, y: _select(x != x, x, _select(y != y, y, _select(x < y, x, y)))
+    return lambda x, y: select(x != x, x, select(y != y, y, select(x < y, x, y)))
 
 
 @_implements("where")
 def _where(condition: Any, x: Any, y: Any) -> Any:
     if isinstance(condition, types.Boolean):
-        return lambda condition, x, y: _select(condition, x, y)
-    return lambda condition, x, y: _select(condition != 0, x, y)
+        return lambda condition, x, y: select(condition, x, y)
+    return lambda condition, x, y: select(condition != 0, x, y)
 
 
-register_jitable(**OPTIONS)(scalar.clamp)
+register_jitable(**INLINED)(scalar.clamp)
 
 
 @_implements("power")
 def _power(x: Any, n: Any) -> Any:
+    if isinstance(n, types.Float):
+        return real_power(np.float32 if x == types.float32 else np.float64)
     _, one = _constants(x)
 
     def implementation(x, n):  # type: ignore[no-untyped-def]
@@ -75,6 +79,17 @@ def _power(x: Any, n: Any) -> Any:
         return result
 
     return implementation
+
+
+@register_jitable(**INLINED)
+def _third32(bits):  # type: ignore[no-untyped-def]
+    return bits // np.int32(3)
+
+
+@register_jitable(**INLINED)
+def _third64(bits):  # type: ignore[no-untyped-def]
+    # of the upper half: there is no vector instruction for the upper half of a product of 64-bit numbers
+    return ((bits >> np.int64(32)) * np.int64(0x55555556)) >> np.int64(32) << np.int64(32)
 
 
 @_implements("cbrt")
@@ -92,20 +107,20 @@ def _cbrt(x: Any) -> Any:
     large, tiny = type(one)(2.0**high), type(one)(2.0**low)
     shrink, grow = type(one)(2.0**-bits), type(one)(2.0**bits)
     unshrink, ungrow = type(one)(2.0 ** (bits // 3)), type(one)(2.0 ** -(bits // 3))
-    bias, three, sample = integer(bias), integer(3), integer(0)
+    bias, sample, estimate = integer(bias), integer(0), _third32 if bits == 30 else _third64
 
     def implementation(x):  # type: ignore[no-untyped-def]
         size = math.fabs(x)
-        scale = _select(size > large, shrink, _select(size < tiny, grow, one))
-        back = _select(size > large, unshrink, _select(size < tiny, ungrow, one))
+        scale = select(size > large, shrink, select(size < tiny, grow, one))
+        back = select(size > large, unshrink, select(size < tiny, ungrow, one))
         a = size * scale
-        root = _reinterpret(integer(_reinterpret(a, sample) // three + bias), a)
+        root = reinterpret(integer(estimate(reinterpret(a, sample)) + bias), a)
         for _ in range(rounds):
             cube = root * root * root
             root = root * ((cube + two * a) / (two * cube + a))
         root = (root - (root - a / (root * root)) * third) * back
-        root = _select(x < zero, -root, root)
-        return _select((size > zero) & (size < infinity), root, x)
+        root = select(x < zero, -root, root)
+        return select((size > zero) & (size < infinity), root, x)
 
     return implementation
 
@@ -113,24 +128,3 @@ def _cbrt(x: Any) -> Any:
 def _constants(x: Any) -> tuple[Any, Any]:
     element = np.float32 if x == types.float32 else np.float64
     return element(0), element(1)
-
-
-@intrinsic
-def _select(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
-    """LLVM's select: a blend of vectors, never a jump."""
-    common = typingctx.unify_types(x, y)
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.select(*arguments)
-
-    return common(types.boolean, common, common), codegen
-
-
-@intrinsic
-def _reinterpret(typingctx: Any, x: Any, like: Any) -> Any:
-    """The bits of x as a number of the type of `like`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(like))
-
-    return like(x, like), codegen

@@ -10,11 +10,11 @@ import numpy as np
 from numba import types
 
 from fastopt import segments as s
-from fastopt.drivers.compile import compiled, digest, kernel
+from fastopt.drivers.compile import compiled, digest, kernel, standalone
 from fastopt.drivers.machine import pointer
 
 
-@compiled
+@standalone
 def evaluate(segments: Any, count: Any) -> Any:
     """The value of a schedule, for calls from ``@njit`` code and from Python.
 

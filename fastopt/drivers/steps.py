@@ -18,12 +18,12 @@ from numba.core.errors import TypingError
 from numba.extending import overload
 
 from fastopt import gradients as struct
-from fastopt.drivers import tile
+from fastopt.drivers import rows, tile
 from fastopt.drivers.compile import Compiled, compiled
 from fastopt.drivers.machine import flush_denormals, read_int32, read_int64, restore_denormals
 from fastopt.drivers.sums import add
 from fastopt.table import BEFORE, LENGTH, OFFSET, TENSOR
-from fastopt.variant import BLOCK, MONITOR, PROPOSE, Variant
+from fastopt.variant import BLOCK, MONITOR, PROPOSE, ROWS, Variant
 
 
 @compiled
@@ -89,9 +89,11 @@ def first_row(tiles: Any, share: Any, shares: Any) -> Any:
 
 @cache
 def update(variant: Variant, move: str | None = None) -> Compiled:
-    """Apply the rule, or one of its moves, to the rows first to last of the table."""
+    """Apply the rule, or one of its moves or folds, to the rows first to last of the table."""
     monitored = 2 if MONITOR in variant.options else 0
     body = tile.update(variant) if move is None else tile.move(variant, move)
+    if ROWS in variant.options:
+        return rows.update(variant, body)
     loop, proposed = tile.loop(variant, body), PROPOSE in variant.options
     block = max(BLOCK, variant.block)
 

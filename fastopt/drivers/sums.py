@@ -17,7 +17,7 @@ from fastopt.drivers.compile import Compiled, compiled
 from fastopt.drivers.machine import flush_denormals, pointer, restore_denormals
 from fastopt.scalar import maximum
 from fastopt.storage import Storage
-from fastopt.table import LENGTH, OFFSET, TENSOR
+from fastopt.table import LENGTH, OFFSET, SHIFT, TENSOR
 from fastopt.variant import BLOCK, Variant
 
 
@@ -117,7 +117,8 @@ def _of_gradients(gradient: Storage, largest_of: bool) -> Compiled:
             address, scale = gradients[k], element(factors[k])
             if address != 0:
                 accumulators[:] = 0
-                n, start = tiles[row, LENGTH], address + tiles[row, OFFSET] * size
+                n = tiles[row, LENGTH]
+                start = address + tiles[row, SHIFT] + tiles[row, OFFSET] * size
                 for offset in range(0, n, block):
                     m = min(block, n - offset)
                     g = numba.carray(pointer(start + offset * size, element), m)

@@ -29,7 +29,11 @@ from typing import Any, NamedTuple
 
 import numba
 
-from fastopt.drivers import scalars  # noqa: F401  (rules compile only with its overloads)
+from fastopt.drivers import (
+    noise,
+    scalars,  # noqa: F401  (rules compile only with its overloads)
+    units,
+)
 from fastopt.drivers.compile import Compiled, compiled, rule_function
 from fastopt.drivers.generate import generated, tuple_of
 from fastopt.drivers.machine import pointer, prefetch
@@ -37,6 +41,7 @@ from fastopt.scalar import clamp, maximum
 from fastopt.storage import Storage
 from fastopt.variant import (
     BLOCK,
+    CLIP_ADAPTIVE,
     CLIP_VALUE,
     ELEMENT,
     FACTOR,
@@ -47,9 +52,12 @@ from fastopt.variant import (
     LOW,
     MEMORY_ROW,
     MONITOR,
+    NORMAL,
     PROPOSE,
+    ROWS,
     SECOND,
     SEEN,
+    SWITCH,
     TWO_FACTORS,
     ZERO_GRADS,
     Variant,
@@ -100,12 +108,16 @@ def names(variant: Variant, body: Body) -> dict[str, Any]:
     found: dict[str, Any] = {
         body.name: rule_function(body.function),
         "zero": variant.dtype.type(0),
+        "one": variant.dtype.type(1),
         "prefetch": prefetch,
         "clamp": clamp,
         "maximum": maximum,
+        "block_key": noise.block_key,
+        "normal": noise.normal,
         "carray": numba.carray,
         "pointer": pointer,
         "element": numba.from_dtype(variant.dtype),
+        "gains": units.gains(variant.dtype),
     }
     arrays = [(part.name, part.storage) for part in variant.parts if part.over == ELEMENT]
     for name, storage in [*arrays, ("g", variant.gradient), ("o", variant.parameter)]:
@@ -117,11 +129,14 @@ def names(variant: Variant, body: Body) -> dict[str, Any]:
 
 def update(variant: Variant) -> Body:
     """The rule's update of one element, with what its options add."""
-    options = variant.options
+    options, rule = variant.options, variant.rule
     kept = {
         f"s{i}": f"s{i}[i]"
-        for i, (storage, over) in enumerate(zip(variant.slots, variant.over, strict=True))
+        for i, (name, storage, over) in enumerate(
+            zip(rule.slots, variant.slots, variant.over, strict=True)
+        )
         if storage is not None and over == ELEMENT and PROPOSE not in options
+        if name not in rule.filled
     }
     slots = tuple_of([kept.get(f"s{i}", "_") for i in range(len(variant.slots))])
     call = f"{slots if variant.slots else '_'} = update({arguments(variant)})"
@@ -152,35 +167,42 @@ def update(variant: Variant) -> Body:
 
 
 def move(variant: Variant, name: str) -> Body:
-    """One of the rule's moves, which see no gradient."""
+    """One of the rule's moves, which see no gradient, or of its folds, which see another array in its place."""
     slots = [
         f"s{i}[i]" if storage is not None and over == ELEMENT else "_"
         for i, (storage, over) in enumerate(zip(variant.slots, variant.over, strict=True))
     ]
-    line = f"p[i], {tuple_of(slots) if slots else '_'} = move({arguments(variant, gradient=False)})"
+    fold = name in dict(variant.rule.folds)
+    line = f"p[i], {tuple_of(slots) if slots else '_'} = move({arguments(variant, gradient=fold)})"
+    lines = [*gradient_lines(variant), line] if fold else [line]
     written = frozenset(p.name for p in variant.parts if p.over == ELEMENT) - {"e"}
-    return Body(
-        "move", dict(variant.rule.moves)[name], [line], written, gradient=False, closed=written
-    )
+    # what a fold hands on as it was is not written, and need not be asked for either
+    touched = frozenset() if fold else written
+    function = dict((*variant.rule.moves, *variant.rule.folds))[name]
+    return Body("move", function, lines, touched, gradient=fold, closed=written)
 
 
 def measure(variant: Variant, stage: int) -> Body:
     """One of the rule's measures: added to, or the largest kept in, a row of sums per number."""
     chosen = variant.rule.measures[stage]
-    count = len(chosen.results)
-    numbers = [f"v{k}" for k in range(count)]
+    count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
+    filled = [f"s{variant.rule.slots.index(chosen.into)}"] if chosen.into else []
+    count -= len(filled)
+    numbers = [*(f"{name}[i]" for name in filled), *(f"v{k}" for k in range(count))]
     lines = [*gradient_lines(variant), f"{tuple_of(numbers)} = measure({arguments(variant)})"]
     for k in range(count):
         new = f"sums{k}[i] + v{k}" if chosen.reduce == "sum" else f"maximum(sums{k}[i], v{k})"
         lines.append(f"sums{k}[i] = {new}")
-    return Body("measure", chosen.function, lines, variant.reads(stage), sums=count)
+    touched, closed = variant.reads(stage) | set(filled), frozenset(filled)
+    return Body("measure", chosen.function, lines, touched, closed=closed, sums=count)
 
 
 def gradient_lines(variant: Variant) -> list[str]:
     """The gradient as the rule sees it."""
     # loaded first: measured 10% faster from DRAM than after the parameter
     second = f" * c{SECOND}" if TWO_FACTORS in variant.options else ""
-    lines = [f"x = c{FACTOR} * g[i]{second}"]
+    own = " * u[i]" if CLIP_ADAPTIVE in variant.options else ""
+    lines = [f"x = c{FACTOR} * g[i]{second}{own}"]
     return lines + ([f"x = clamp(x, -c{LIMIT}, c{LIMIT})"] if CLIP_VALUE in variant.options else [])
 
 
@@ -190,35 +212,50 @@ def arguments(variant: Variant, gradient: bool = True) -> str:
     present = {part.name: part for part in variant.parts}
     slots = []
     for i in range(len(variant.slots)):
-        part = present.get(f"s{i}")
-        whole_block = part is not None and part.over == MEMORY_ROW
-        slots.append("zero" if part is None else f"s{i}" if whole_block else f"s{i}[i]")
+        part, over = present.get(f"s{i}"), variant.over[i]
+        virtual = _COMPUTED.get(over, "zero")
+        slots.append(virtual if part is None else f"s{i}" if over == MEMORY_ROW else f"s{i}[i]")
     return ", ".join([tuple_of(own), "p[i]", *(["x"] if gradient else []), tuple_of(slots)])
+
+
+# What the rule reads for slots without memory.
+_COMPUTED = {SWITCH: "one", NORMAL: "element(normal(key0, key1, i))"}
 
 
 def source(variant: Variant, body: Body) -> list[str]:
     """The lines of a variant's loop."""
-    block = max(BLOCK, variant.block)
+    inside = [*loaded(variant, body), *blocks(variant, body)]
+    return [
+        "def tile(c, a, offset, n, gradient, out, scratch, sums):",
+        *(f"    {line}" for line in inside),
+    ]
+
+
+def loaded(variant: Variant, body: Body) -> list[str]:
+    """What is the same for all blocks: coefficients, and accumulators."""
     numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
     used = [*sorted(set(range(LEADING)) & _mentioned(body.lines)), *numbers]
-    lines = ["def tile(c, a, offset, n, gradient, out, scratch, sums):"]
+    lines = []
     if used:
-        lines.append(
-            f"    {', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}"
-        )
-    lines += [f"    sums{k} = sums[{k}]" for k in range(body.sums)]
+        lines.append(f"{', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}")
+    return lines + [f"sums{k} = sums[{k}]" for k in range(body.sums)]
+
+
+def blocks(variant: Variant, body: Body) -> list[str]:
+    """The loop over n elements from an offset, block by block."""
+    block = max(BLOCK, variant.block)
     if not variant.has_lines:
-        lines += [
-            f"    for start in range(offset, offset + n, {block}):",
-            f"        m = min({block}, offset + n - start)",
+        lines = [
+            f"for start in range(offset, offset + n, {block}):",
+            f"    m = min({block}, offset + n - start)",
         ]
     else:
         height, width = (f"a[{variant.columns - 2 + i}]" for i in range(2))
-        lines += [
-            f"    height, width, start, row = {height}, {width}, offset, offset // {width}",
-            "    column, matrix = offset - row * width, row // height",
-            "    while start < offset + n:",
-            f"        m = min({block}, offset + n - start, width - column)",
+        lines = [
+            f"height, width, start, row = {height}, {width}, offset, offset // {width}",
+            "column, matrix = offset - row * width, row // height",
+            "while start < offset + n:",
+            f"    m = min({block}, offset + n - start, width - column)",
         ]
     inside = [
         *prefetches(variant, body, block),
@@ -228,7 +265,7 @@ def source(variant: Variant, body: Body) -> list[str]:
         *_closed(variant, body),
         *(_NEXT_BLOCK if variant.has_lines else []),
     ]
-    return lines + [f"        {line}" for line in inside]
+    return lines + [f"    {line}" for line in inside]
 
 
 _NEXT_BLOCK = [
@@ -247,7 +284,7 @@ def _mentioned(lines: list[str]) -> set[int]:
     return {i for i in range(LEADING) if re.search(rf"\bc{i}\b", text)}
 
 
-def _arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[str], int]]:
+def arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[str], int]]:
     """Name, storage, addresses and row of scratch of every array with a number per element."""
     for i, part in enumerate(p for p in variant.parts if p.over == ELEMENT):
         where = [f"a[{part.column + k}]" for k in range(part.columns)]
@@ -259,8 +296,10 @@ def _arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[s
 
 
 def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
-    """Ask for the memory of a later block."""
-    for name, storage, where, _ in _arrays(variant, body):
+    """Ask for the memory of a later block; where rows lie anywhere, the driver does."""
+    if ROWS in variant.options:
+        return
+    for name, storage, where, _ in arrays(variant, body):
         if name in body.touched:
             for column, address in zip(storage.columns, where, strict=True):
                 size, per = column.dtype.itemsize, column.per
@@ -269,9 +308,14 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
 
 
 def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
-    """The arrays of a block, or their one number for its row; `shown` of the columns of a slot of lines."""
-    for name, _, where, row in _arrays(variant, body):
+    """The key of a block's noise, and its arrays or one number for its row; `shown` of a slot of lines' columns."""
+    if variant.draws:
+        yield f"key0, key1 = block_key(c, {variant.keys}, start)"
+    for name, _, where, row in arrays(variant, body):
         yield f"{name} = open_{name}(start, m, scratch[{row}], {', '.join(where)})"
+    if body.gradient and variant.unit_columns:
+        lying = ", ".join(f"a[{column}]" for column in variant.unit_columns)
+        yield f"u = gains(start, m, scratch[{variant.arrays}], {lying})"
     size = variant.dtype.itemsize
     for part in variant.parts:
         if part.over != ELEMENT:
@@ -284,6 +328,6 @@ def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
 
 
 def _closed(variant: Variant, body: Body) -> Iterator[str]:
-    for name, storage, where, _ in _arrays(variant, body):
+    for name, storage, where, _ in arrays(variant, body):
         if name in body.closed and storage.close is not None:
             yield f"close_{name}(start, m, {name}, {', '.join(where)})"

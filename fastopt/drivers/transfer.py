@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.drivers.compile import Compiled, compiled
+from fastopt.drivers.compile import Compiled, compiled, standalone
 from fastopt.storage import Storage
 
 
@@ -49,4 +49,4 @@ def _transfer(storage: Storage) -> tuple[Compiled, Compiled]:
                 tile[i] = values[offset + i]
             close(offset, n, tile, *addresses)
 
-    return compiled(read), compiled(write)
+    return standalone(read), standalone(write)

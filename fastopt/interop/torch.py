@@ -50,7 +50,8 @@ def to_state_dict(opt: Optimizer) -> dict[str, Any]:
     peer = getattr(torch.optim, name, None)
     if peer is None or not isinstance(opt, Optimizer):
         raise TypeError(f"to_state_dict: torch.optim has no {name}")
-    fresh = peer([torch.zeros(1)], **_shared(opt, peer))
+    sample = torch.zeros((1,) * (opt.dimensions or 1))
+    fresh = peer([sample], **_shared(opt, peer))
     template = fresh.param_groups[0]
     saved = opt.state_dict()
     groups = []

@@ -69,6 +69,7 @@ class ASGD(Optimizer):
     """
 
     slots = {"ax": Slot()}
+    first_step = True
     running = {"eta": 0.0, "mu": 1.0}
 
     def __init__(

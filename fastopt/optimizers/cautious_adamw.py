@@ -52,10 +52,10 @@ class CautiousAdamW(Optimizer):
     Notes
     -----
     Conventions: epsilon outside the root and added before the correction, so that its weight changes over the first
-    steps, unlike in `AdamW`; decoupled decay of every element, after the step (line 13 of the paper's algorithm 2;
-    later versions of the authors' code decay before it, as `AdamW` does); slots start at 0; names as in `AdamW`,
-    the authors' correct_bias is bias_correction. Defaults are those of the authors' c_adamw.py, which has them from
-    an early AdamW of Hugging Face: eps is 1e-6, weight_decay 0.
+    steps, unlike in `AdamW`; decoupled decay of every element, after the step (line 13 of the paper's algorithm 2);
+    slots start at 0; names as in `AdamW`, the authors' correct_bias is bias_correction. Same as the authors' first
+    c_adamw.py (later versions decay before the step, as `AdamW` does), with its defaults, which are those of an
+    early AdamW of Hugging Face: eps is 1e-6, weight_decay 0.
 
     References
     ----------

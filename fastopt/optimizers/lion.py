@@ -33,7 +33,7 @@ class Lion(Optimizer):
     Notes
     -----
     Conventions: decoupled decay, multiplied by lr; no bias correction; exp_avg starts at 0; where the average is
-    0, only the decay moves. Formula and defaults of optax.lion, and Keras's lr, since optax has no default. Not in
+    0, only the decay moves. Same as optax.lion, with Keras's lr, since optax has no default. Not in
     torch.
 
     References

@@ -44,7 +44,8 @@ class Momentum(Optimizer):
     -----
     Conventions: coupled decay, before momentum; the slot starts at 0. The forms agree for a constant
     learning rate, up to its scale; when the rate changes, the velocity form keeps steps already taken in.
-    One formula (that of `SGD`) with three sets of coefficients.
+    One formula (that of `SGD`) with three sets of coefficients. Same as torch.optim.SGD for heavy_ball;
+    keras.optimizers.SGD has the velocity.
 
     References
     ----------

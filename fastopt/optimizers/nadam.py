@@ -48,8 +48,9 @@ class NAdam(Optimizer):
     Notes
     -----
     Conventions: epsilon outside the root, added after the correction; coupled decay by default; slots start at 0,
-    ``mu_product`` in the state, the product of momenta so far, at 1. Same as torch.optim.NAdam; optax.nadam has no
-    schedule of momenta.
+    ``mu_product`` in the state, the product of momenta so far, at 1. Same as torch.optim.NAdam. optax.nadam and
+    optax.nadamw have no schedule of momenta: with a momentum_decay of 1e6, by which the first momentum is
+    :math:`\beta_1` already, this is optax.nadam, and with decoupled_weight_decay, optax.nadamw.
 
     References
     ----------

@@ -38,8 +38,8 @@ class NAG(Optimizer):
 
     Notes
     -----
-    Conventions: lr inside the velocity, which starts at 0; coupled decay. Differs from
-    ``SGD(nesterov=True)``, which evaluates the gradient at p and approximates the look-ahead. A parameter
+    Conventions: lr inside the velocity, which starts at 0; coupled decay. Same as the paper; differs from `SGD` with
+    ``nesterov=True``, torch's too, which takes the gradient at p and approximates the look-ahead. A parameter
     whose gradient is None, and all of a skipped step, move back to p (to within rounding). `step` and `propose` without
     `lookahead` before them are a RuntimeError.
 
@@ -60,7 +60,7 @@ class NAG(Optimizer):
 
     slots = {"momentum_buffer": Slot()}
     domains = {"momentum": DECAY}
-    supports = Optimizer.supports - {"jit_step"}  # the step needs a look-ahead before it
+    supports = Optimizer.supports - {"jit_step", "rows"}  # the step needs a look-ahead before it
 
     def __init__(
         self,

@@ -31,11 +31,12 @@ class NormalizedGD(Optimizer):
     Notes
     -----
     Conventions: per element, not by the norm of the whole vector; epsilon is added to the absolute value;
-    coupled decay. With eps 0 a gradient of 0 gives NaN. No slots.
+    coupled decay. With eps 0 a gradient of 0 gives NaN. No slots. Not in torch, optax or Keras.
 
     References
     ----------
-    The sign-like limit of RMSprop without averaging (Tieleman and Hinton 2012, lecture 6e).
+    Tieleman and Hinton 2012, "Neural networks for machine learning", lecture 6e: the sign-like limit of RMSprop
+    without averaging.
 
     Examples
     --------

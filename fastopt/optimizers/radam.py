@@ -9,6 +9,17 @@ from fastopt.scalar import power, sqrt, where
 from fastopt.slots import Slot
 
 
+def rectification(beta2: Any, t: Any, shortest: Any) -> Any:
+    """What the adaptive rate of step t is scaled by; 0 while its average is no longer than `shortest`."""
+    beta2_t = power(beta2, t)
+    final = 2.0 / (1.0 - beta2) - 1.0
+    length = final - 2.0 * t * beta2_t / (1.0 - beta2_t)
+    if length <= shortest:
+        return 0.0
+    whole = (final - 4.0) * (final - 2.0) / final
+    return sqrt((length - 4.0) * (length - 2.0) / length / whole)
+
+
 class RAdam(Optimizer):
     r"""Rectified Adam: plain momentum while the variance of the adaptive rate is large, then Adam, scaled by it.
 
@@ -86,14 +97,10 @@ class RAdam(Optimizer):
         beta1, beta2, lr, decay = h["beta1"], h["beta2"], h["lr"], h["weight_decay"]
         l2 = 0.0 if h["decoupled_weight_decay"] else decay
         keep = 1.0 - lr * decay if h["decoupled_weight_decay"] else 1.0
-        step, beta2_t = lr / (1.0 - power(beta1, t)), power(beta2, t)
-        final = 2.0 / (1.0 - beta2) - 1.0
-        length = final - 2.0 * t * beta2_t / (1.0 - beta2_t)
-        plain, adaptive = step, 0.0
-        if length > 5.0:
-            shrink = (length - 4.0) * (length - 2.0) / length
-            whole = (final - 4.0) * (final - 2.0) / final
-            plain, adaptive = 0.0, step * sqrt(shrink / whole * (1.0 - beta2_t))
+        step = lr / (1.0 - power(beta1, t))
+        rectified = rectification(beta2, t, 5.0)
+        plain = step if rectified == 0.0 else 0.0
+        adaptive = step * rectified * sqrt(1.0 - power(beta2, t))
         return l2, keep, 1.0 - beta1, beta2, 1.0 - beta2, h["eps"], plain, adaptive
 
     @staticmethod

@@ -64,6 +64,7 @@ class Rprop(Optimizer):
         "etas": (Interval(0, 1, above=True, below=True), Interval(1, above=True)),
         "step_sizes": ANY,
     }
+    first_step = True
 
     def __init__(
         self,

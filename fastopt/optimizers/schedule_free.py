@@ -15,8 +15,8 @@ from fastopt.scalar import maximum, where
 # ---- the formula ----------------------------------------------------------------------------------
 
 
-def _rate(h: Any, t: Any) -> Any:
-    """The learning rate of step t, warmed up."""
+def warmed_up(h: Any, t: Any) -> Any:
+    """The learning rate of step t."""
     return h["lr"] * (t / h["warmup_steps"] if t <= h["warmup_steps"] else 1.0)
 
 
@@ -25,12 +25,18 @@ def _weight(h: Any, t: Any, largest: Any) -> Any:
     return float(t) ** h["r"] * largest ** h["weight_lr_power"]
 
 
+def weigh(h: Any, t: Any, rate: Any) -> tuple[Any, ...]:
+    """The largest rate and the sum of weights after a step at this rate: what `advance` returns."""
+    largest = maximum(rate, h["lr_max"])
+    return largest, h["weight_sum"] + _weight(h, t, largest)
+
+
 def average(h: Any, t: Any, beta: Any) -> tuple[Any, ...]:
-    """The first coefficients, which `descend` and the moves read, and the learning rate."""
+    """The first coefficients, which `descend` and the moves read."""
     total = h["weight_sum"]
     fraction = _weight(h, t, h["lr_max"]) / total if total > 0.0 else 0.0
     first = 1.0 if t == 1 else 0.0
-    return 1.0 - beta, beta, fraction, first, _rate(h, t)
+    return 1.0 - beta, beta, fraction, first
 
 
 def descend(c: Any, y: Any, z: Any, d: Any) -> tuple[Any, Any]:
@@ -64,7 +70,8 @@ def start(h: Any, p: Any) -> Any:
 class ScheduleFree(Optimizer):
     """Base of the schedule-free optimizers: `train` and `eval` move the parameters between y and x.
 
-    In a subclass the slot ``z`` comes first, and the coefficients begin with those of `average`.
+    In a subclass the slot ``z`` comes first, and the coefficients begin with those of `average`. One whose learning rate
+    is not `warmed_up` has an `advance` of its own.
     """
 
     running = {"lr_max": 0.0, "weight_sum": 0.0}
@@ -85,8 +92,7 @@ class ScheduleFree(Optimizer):
 
     @staticmethod
     def advance(h: Any, t: Any) -> tuple[Any, ...]:
-        largest = maximum(_rate(h, t), h["lr_max"])
-        return largest, h["weight_sum"] + _weight(h, t, largest)
+        return weigh(h, t, warmed_up(h, t))
 
     @staticmethod
     def interpolation(hyperparameters: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastopt.hyperparameters import DECAY, Interval
-from fastopt.optimizers.schedule_free import ScheduleFree, average, descend, start
+from fastopt.optimizers.schedule_free import ScheduleFree, average, descend, start, warmed_up
 from fastopt.scalar import power, sqrt
 from fastopt.slots import Slot
 
@@ -105,7 +105,8 @@ class ScheduleFreeAdamW(ScheduleFree):
     @staticmethod
     def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
         beta2 = h["beta2"]
-        fresh, beta, fraction, first, lr = average(h, t, h["beta1"])
+        fresh, beta, fraction, first = average(h, t, h["beta1"])
+        lr = warmed_up(h, t)
         root = sqrt(1.0 - power(beta2, t))
         return (
             fresh, beta, fraction, first, lr * h["weight_decay"], beta2, 1.0 - beta2, lr * root,

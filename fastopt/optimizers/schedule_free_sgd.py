@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastopt.hyperparameters import Interval
-from fastopt.optimizers.schedule_free import ScheduleFree, average, descend, start
+from fastopt.optimizers.schedule_free import ScheduleFree, average, descend, start, warmed_up
 from fastopt.slots import Slot
 
 
@@ -98,8 +98,8 @@ class ScheduleFreeSGD(ScheduleFree):
 
     @staticmethod
     def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
-        fresh, beta, fraction, first, lr = average(h, t, h["momentum"])
-        return fresh, beta, fraction, first, h["weight_decay"], lr
+        fresh, beta, fraction, first = average(h, t, h["momentum"])
+        return fresh, beta, fraction, first, h["weight_decay"], warmed_up(h, t)
 
     @staticmethod
     def update(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, tuple[Any, ...]]:

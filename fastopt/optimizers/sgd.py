@@ -55,6 +55,7 @@ class SGD(Optimizer):
     """
 
     slots = {"momentum_buffer": Slot(when="momentum")}
+    first_step = "dampening"
 
     def __init__(
         self,

@@ -1,0 +1,97 @@
+"""The optimizers of other libraries by fastopt's names, each as a step over one array; None where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+try:
+    import torch
+except ImportError:
+    torch = None  # type: ignore[assignment]
+try:
+    import jax
+    import optax
+except ImportError:
+    optax = None
+
+Call = Callable[[], object]
+
+# Where optax has an optimizer under another name than fastopt's in small letters.
+_OPTAX = {
+    "ADOPT": "contrib.adopt",
+    "AdEMAMix": "contrib.ademamix",
+    "COCOB": "contrib.cocob",
+    "DAdaptAdamW": "contrib.dadapt_adamw",
+    "DoG": "contrib.dog",
+    "DoWG": "contrib.dowg",
+    "MoMo": "contrib.momo",
+    "MoMoAdam": "contrib.momo_adam",
+    "Muon": "contrib.muon",
+    "NoisySGD": "noisy_sgd",
+    "OptimisticAdam": "optimistic_adam_v2",
+    "OptimisticGD": "optimistic_gradient_descent",
+    "PolyakSGD": "polyak_sgd",
+    "Prodigy": "contrib.prodigy",
+    "ScheduleFreeAdamW": "contrib.schedule_free_adamw",
+    "ScheduleFreeSGD": "contrib.schedule_free_sgd",
+    "SignSGD": "sign_sgd",
+    "SimplifiedAdEMAMix": "contrib.simplified_ademamix",
+}
+
+
+def torch_step(name: str, parameter: np.ndarray, gradient: np.ndarray, **extra: Any) -> Call | None:
+    """torch.optim's, fused where it can be."""
+    if torch is None or not hasattr(torch.optim, name):
+        return None
+    tensor = torch.from_numpy(parameter).requires_grad_()
+    tensor.grad = torch.from_numpy(gradient)
+    optimizer = getattr(torch.optim, name)
+    try:
+        return optimizer([tensor], lr=1e-3, fused=True, **extra).step  # type: ignore[no-any-return]
+    except TypeError:
+        return optimizer([tensor], lr=1e-3, **extra).step  # type: ignore[no-any-return]
+
+
+def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call | None:
+    """optax's, compiled with the addition of its updates, over donated arrays."""
+    if optax is None:
+        return None
+    found: Any = optax
+    for part in _OPTAX.get(name, name.lower()).split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        return None
+    rule = optax.with_extra_args_support(_made(found))
+    g = jax.numpy.asarray(gradient)
+    p = jax.numpy.asarray(parameter)
+    kept = [p, rule.init(p)]
+
+    @jax.jit
+    def init_apart(state: Any) -> Any:  # donated arrays must not be one and the same
+        return jax.tree.map(lambda a: a + 0, state)
+
+    kept[1] = init_apart(kept[1])
+
+    def update(p: Any, state: Any, g: Any) -> Any:
+        change, state = rule.update(g, state, p, value=1.0)
+        return optax.apply_updates(p, change), state
+
+    compiled = jax.jit(update, donate_argnums=(0, 1))
+
+    def step() -> None:
+        kept[:] = compiled(*kept, g)
+        kept[0].block_until_ready()
+
+    return step
+
+
+def _made(factory: Callable[..., Any]) -> Any:
+    for arguments in ({"learning_rate": 1e-3}, {}, {"max_learning_rate": 1e-3}):
+        try:
+            return factory(**arguments)
+        except TypeError:
+            continue
+    raise TypeError(f"{factory} takes no rate that is known")
