@@ -50,9 +50,14 @@ def torch_step(name: str, parameter: np.ndarray, gradient: np.ndarray, **extra: 
     tensor.grad = torch.from_numpy(gradient)
     optimizer = getattr(torch.optim, name)
     try:
-        return optimizer([tensor], lr=1e-3, fused=True, **extra).step  # type: ignore[no-any-return]
+        peer = optimizer([tensor], lr=1e-3, fused=True, **extra)
     except TypeError:
-        return optimizer([tensor], lr=1e-3, **extra).step  # type: ignore[no-any-return]
+        peer = optimizer([tensor], lr=1e-3, **extra)
+    try:
+        peer.step()
+    except RuntimeError:  # it takes sparse gradients only
+        return None
+    return peer.step  # type: ignore[no-any-return]
 
 
 def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call | None:
@@ -71,7 +76,8 @@ def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call |
 
     @jax.jit
     def init_apart(state: Any) -> Any:  # donated arrays must not be one and the same
-        return jax.tree.map(lambda a: a + 0, state)
+        is_key = jax.dtypes.prng_key
+        return jax.tree.map(lambda a: a if jax.numpy.issubdtype(a.dtype, is_key) else a + 0, state)
 
     kept[1] = init_apart(kept[1])
 
