@@ -73,7 +73,7 @@ def test_groups_have_their_own_decay_and_schedules_hold():
         (lambda w: {"W": np.ones((40, 130))}, TypeError, "^h of W has dtype float64"),
         (lambda w: {"s": 1.0}, TypeError, "^h of s is a float"),
         (lambda w: {"b": w["b"]}, ValueError, "^h of b overlaps the memory of a parameter"),
-        (lambda w: {"c": None}, ValueError, "^h has"),
+        (lambda w: {"c": None}, ValueError, "^h is"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_changes_nothing(spoil, error, said):
