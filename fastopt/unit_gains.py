@@ -6,6 +6,7 @@ A unit is what feeds one output of a layer: a column of a dense kernel, a filter
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from fastopt.measures import Measure
 from fastopt.optimizer import Optimizer
 from fastopt.runner import Runner
 from fastopt.scalar import maximum, sqrt, where
-from fastopt.slots import Slot
+from fastopt.slots import Slot, memory_order
 from fastopt.storage import real_dtype
 from fastopt.variant import RENEWED
 
@@ -34,9 +35,15 @@ def _gain(c: Any, value: Any, measured: Any, count: Any) -> Any:
 
 
 class UnitGains(Optimizer):
-    """Its parameters are another optimizer's, as matrices with a row for each unit; they are only measured."""
+    """Its parameters are another optimizer's, as matrices whose rows or columns are units; they are only measured.
 
-    slots = {"gain": Slot(shape="row", combine=_gain)}
+    Both are, so that one kernel does for all.
+    """
+
+    slots = {
+        "row_gain": Slot(shape="row", combine=_gain),
+        "col_gain": Slot(shape="column", combine=_gain),
+    }
     measures = (Measure(_squares, scope="lines"),)
     domains = {"clipping": NONNEGATIVE}
 
@@ -53,13 +60,13 @@ class UnitGains(Optimizer):
         """Nothing."""
         return p, s
 
-    def point(self, runner: Runner) -> None:
+    def point(self, runner: Runner, by_row: Sequence[bool]) -> None:
         """Let a runner's tables say where the gains are, and how the units lie in memory."""
         w = self._workspace
         for table in runner.all_tables():
-            for row, k in zip(table.with_units(), table.tensors, strict=True):
-                matrix, by_row = w.parameters[k], w.parameters[k].flags.c_contiguous
-                row[-3:] = w.slots[k]["gain"].addresses()[RENEWED], matrix.shape[by_row], by_row
+            for places, k in zip(table.with_units(), table.tensors, strict=True):
+                gains = w.slots[k]["row_gain" if by_row[k] else "col_gain"].addresses()
+                places[-3:] = gains[RENEWED], w.parameters[k].shape[1], by_row[k]
 
     def measure(self, runner: Runner, clipping: float, units: np.ndarray) -> None:
         """Find the gains of a runner's gradients, whose factors make them smaller by `units`."""
@@ -76,32 +83,35 @@ def clip_units(runner: Runner, clipping: float, axis: int, scale: float, units: 
     w = runner.workspace
     if axis not in runner.unit_gains:
         named = zip(w.parameters, w.names, strict=True)
-        runner.unit_gains[axis] = UnitGains([matrix_of_units(p, axis, name) for p, name in named])
-    own = runner.unit_gains[axis]
+        matrices, by_row = zip(*(matrix_of_units(p, axis, name) for p, name in named), strict=True)
+        runner.unit_gains[axis] = UnitGains(matrices), by_row
+    own, by_row = runner.unit_gains[axis]
     if runner.unit_axis != axis:
-        own.point(runner)
+        own.point(runner, by_row)
         runner.unit_axis = axis
     w.gains[:, 0] = scale / units
     own.measure(runner, clipping, units)
 
 
-def matrix_of_units(p: np.ndarray, axis: int, name: str) -> np.ndarray:
-    """A parameter's own memory as a matrix of real numbers with a row for each unit along an axis.
+def matrix_of_units(p: np.ndarray, axis: int, name: str) -> tuple[np.ndarray, bool]:
+    """A parameter's memory as a matrix of real numbers, and whether its rows are the units along an axis, or its columns.
 
     Along axis 0, as in torch, whatever the dimensions; along axis -1 those of optax: a vector, whatever its axes of
     length 1, is one unit, and of 3 dimensions (in, heads, out) the last two number the units.
     """
     vector = p.ndim < 2 or (axis == -1 and sum(n != 1 for n in p.shape) < 2)
     leading = 0 if vector or not p.size else p.ndim - 1 if axis == -1 and p.ndim > 3 else 1
-    shape = math.prod(p.shape[:leading]), math.prod(p.shape[leading:])
-    matrix = p.reshape(shape) if p.flags.c_contiguous else p.T.reshape(shape[::-1]).T
-    if axis == -1 and leading:
-        matrix = matrix.T
+    height, width = math.prod(p.shape[:leading]), math.prod(p.shape[leading:])
+    by_row = not leading or (axis == 0) == p.flags.c_contiguous
+    if p.flags.c_contiguous or not leading:
+        matrix = p.reshape((height, width), order=memory_order(p))
+    else:
+        matrix = p.T.reshape(width, height)
     if p.dtype.kind == "c":
-        if not matrix.flags.c_contiguous:
+        if not by_row:
             raise TypeError(
                 f"step: clip_adaptive has axis {axis}, and parameter {name} is of {p.dtype}; complex numbers of a unit "
                 "must lie together in memory"
             )
         matrix = matrix.view(real_dtype(p.dtype))
-    return matrix
+    return matrix, by_row
