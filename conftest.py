@@ -1,6 +1,10 @@
 """Names that docstring examples use without importing them."""
 
 import importlib.util
+import os
+
+# The networks of the tests are small, and pytest's workers share the cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -38,6 +38,7 @@ _OPTAX = {
     "ScheduleFreeAdamW": "contrib.schedule_free_adamw",
     "ScheduleFreeSGD": "contrib.schedule_free_sgd",
     "SignSGD": "sign_sgd",
+    "SimplifiedAdEMAMix": "contrib.simplified_ademamix",
 }
 
 

@@ -63,7 +63,10 @@ def clamp(x: Any, low: Any, high: Any) -> Any:
 
 
 def power(x: Any, n: Any) -> Any:
-    """x to a whole power n >= 0 by repeated squaring: the same bits on every target; x >= 0 to a real power n."""
+    """x to a whole power n >= 0 by repeated squaring: the same bits on every target; x >= 0 to a real power n.
+
+    Real powers are within 1.5 (1 + abs(n)) units in the last place; NaN for x < 0.
+    """
     if isinstance(n, float | np.floating):
         return np.power(x, n)
     result = np.ones_like(x)[()]

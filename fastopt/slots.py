@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.storage import Storage, count_reals
-from fastopt.variant import VIRTUAL
+from fastopt.variant import SWITCH, VIRTUAL
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 _PAGE, _HUGE_PAGE = 1 << 12, 1 << 21  # bytes
@@ -61,10 +61,14 @@ class Slot:
             raise ValueError(
                 f"Slot: shape is {self.shape!r}; expected one of {', '.join(map(repr, SHAPES))}"
             )
-        for name in ("initial", "combine", "seen"):
+        for name in ("initial", "when", "combine", "seen"):
             function = getattr(self, name)
             if isinstance(function, staticmethod):
                 object.__setattr__(self, name, function.__func__)
+        if self.shape == SWITCH and self.when is None:
+            raise ValueError(
+                "Slot: when is None with shape 'switch'; expected a hyperparameter or a function of them"
+            )
         if not self.stored and self.initial is not None:
             raise ValueError(
                 f"Slot: initial is {self.initial!r} with shape {self.shape!r}; expected None: it keeps nothing"

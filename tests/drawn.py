@@ -46,8 +46,8 @@ def quantiles(places):
     y = tail * (np.float32(2) - tail)
     exponent = y.view(np.int32) - np.float32(np.sqrt(0.5)).view(np.int32) >> 23
     x = (y.view(np.int32) - (exponent << 23)).view(np.float32) - np.float32(1)
-    w = horner(LOGARITHM, x) * x - exponent.astype(np.float32) * np.float32(np.log(2))
-    return horner(QUANTILE, np.sqrt(w + np.float32(3.5)) - np.float32(3.4)) * body
+    w = polynomial(LOGARITHM, x) * x - exponent.astype(np.float32) * np.float32(np.log(2))
+    return polynomial(QUANTILE, np.sqrt(w + np.float32(3.5)) - np.float32(3.4)) * body
 
 
 def normal(seed, step, tensor, n, start=0):
@@ -57,8 +57,11 @@ def normal(seed, step, tensor, n, start=0):
     return np.where(drawn < 0, -size, size)
 
 
-def horner(terms, x):
-    total = np.float32(terms[-1])
-    for term in terms[-2::-1]:
-        total = total * x + np.float32(term)
-    return total
+def polynomial(terms, x):
+    """Estrin's scheme: the first 2^k terms, and the others by x to 2^k."""
+    if len(terms) == 1:
+        return np.float32(terms[0])
+    half, power = 1, x
+    while 2 * half < len(terms):
+        half, power = 2 * half, power * power
+    return polynomial(terms[:half], x) + power * polynomial(terms[half:], x)

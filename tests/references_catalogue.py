@@ -134,11 +134,29 @@ def sparse_adam(p, g, s, t, *, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=F
     v = s.setdefault("exp_avg_sq", np.zeros_like(p))
     m[...] = beta1 * m + (1 - beta1) * g
     v[...] = beta2 * v + (1 - beta2) * g**2
-    return p - lr * np.sqrt(1 - beta2**t) / (1 - beta1**t) * m / (np.sqrt(v) + eps)
+    return p - lr * (1 - beta2**t) ** 0.5 / (1 - beta1**t) * m / (np.sqrt(v) + eps)
+
+
+def simplified_ademamix(
+    p, g, s, t, *, lr=1e-4, betas=(0.99, 0.95), alpha=0.0, eps=1e-8, weight_decay=0.0, eps_root=0.0,
+    maximize=False,
+):  # fmt: skip
+    beta1, beta2 = betas
+    g = signed(g, maximize)
+    m = s.setdefault("exp_avg", np.zeros_like(p))
+    v = s.setdefault("exp_avg_sq", np.zeros_like(p))
+    m[...] = beta1 * m + g
+    v[...] = beta2 * v + (1 - beta2) * g**2
+    d = (m + alpha * g) / (np.sqrt(v / (1 - beta2**t) + eps_root) + eps)
+    return p - lr * (d + weight_decay * p)
 
 
 F = fastopt
 CASES = [
+    case(F.SimplifiedAdEMAMix, simplified_ademamix, lr=0.0013, betas=(0.87, 0.97), alpha=3.0, eps=0.05,
+         weight_decay=0.02),
+    case(F.SimplifiedAdEMAMix, simplified_ademamix, lr=0.0013, betas=(0.87, 0.97), alpha=3.0, eps=0.05,
+         weight_decay=0.02, eps_root=0.4, maximize=True),
     case(F.SparseAdam, sparse_adam, lr=0.013, betas=(0.87, 0.97), eps=0.05),
     case(F.SparseAdam, sparse_adam, lr=0.013, betas=(0.87, 0.97), eps=0.05, maximize=True),
     case(F.Adamax, adamax, torch=True, lr=0.013, betas=(0.87, 0.97), eps=0.05, weight_decay=0.02),

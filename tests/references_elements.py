@@ -55,7 +55,7 @@ def ftrl(
 
 
 def sophia(
-    p, g, s, t, *, lr, betas=(0.965, 0.99), eps=1e-8, weight_decay=1e-4, gamma=0.01, clip_threshold=1.0,
+    p, g, s, t, *, lr=1e-3, betas=(0.965, 0.99), eps=1e-8, weight_decay=1e-4, gamma=0.01, clip_threshold=1.0,
     bias_correction=True, maximize=False,
 ):  # fmt: skip
     """With `curvature` of the gradient taken in after every step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from kinds import ordinary
 from references import step as ordinary_step
 
 import fastopt
@@ -17,7 +18,11 @@ REPRESENTATIVES = {
     "Prodigy": (fastopt.Prodigy, {}),
     "ScheduleFreeSGD": (fastopt.ScheduleFreeSGD, {"lr": 0.1}),
 }
-each_optimizer = pytest.mark.parametrize("name", REPRESENTATIVES)
+# to options these are as SGD is
+_ALIKE = ("AdamW", "ScheduleFreeSGD")
+each_optimizer = pytest.mark.parametrize(
+    "name", [ordinary(name, when=name not in _ALIKE) for name in REPRESENTATIVES]
+)
 # every variant with options is compiled for these tests alone: float64 only where all cases are asked for
 each_dtype = pytest.mark.parametrize(
     "dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.full)]

@@ -77,7 +77,8 @@ def test_positional_arguments_are_those_of_the_same_names(cls):
         elif isinstance(default, str):
             values.append(cls.choices[key][-1])
         else:
-            values.append(0.015625 * (len(values) + 1))
+            value = 0.015625 * (len(values) + 1)
+            values.append(-value if isinstance(default, float) and default < 0 else value)
     group = cls(np.ones(3), *values).param_groups[0]
     assert [group[key] for key in keys] == values
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from kinds import ONE_OF_EACH_KIND, ordinary
+from own_optimizers import Literal, Own
 from references import CASES, EVERY_CLASS
 from references_matrices import CASES as MATRIX_CASES
 
 import fastopt
 from fastopt.contract import CHECKS, DTYPES, _required, same_bits_in_shares
-from fastopt.scalar import maximum, sqrt
 
 
 def is_ordinary(cls, test, dtype):
@@ -41,20 +41,6 @@ def test_contract_of_every_case(case, test, dtype):
     if case.hyperparameters.get("maximize") and test.__name__ == "decreases":
         case = type(case)(case.cls, case.reference, {**case.hyperparameters, "maximize": False})
     test(case.cls, dict(case.hyperparameters), dtype)
-
-
-class Literal(fastopt.Optimizer):
-    def __init__(self, params, lr=0.1):
-        super().__init__(params, lr=lr)
-
-    @staticmethod
-    def coefficients(h, t):
-        return (h["lr"],)
-
-    @staticmethod
-    def update(c, p, g, s):
-        (lr,) = c
-        return p - lr * (g * 0.9), ()
 
 
 class Deaf(fastopt.Optimizer):
@@ -92,43 +78,13 @@ class LosesNaN(fastopt.Optimizer):
         return p - lr * g, ()
 
 
-def helper(g, m, a):
-    return m + a * (g - m)
-
-
-class WithHelpers(fastopt.Optimizer):
-    """AdaMax-like, with a helper function, a running field and a class of its own file."""
-
-    slots = {"exp_avg": fastopt.Slot(), "exp_inf": fastopt.Slot(initial=lambda h, p: 0.25)}
-    running = {"product": 1.0}
-
-    def __init__(self, params, lr=0.01, betas=(0.9, 0.99), eps=1e-8):
-        super().__init__(params, lr=lr, betas=betas, eps=eps)
-
-    @staticmethod
-    def advance(h, t):
-        return (h["product"] * h["beta1"],)
-
-    @staticmethod
-    def coefficients(h, t):
-        return 1 - h["beta1"], h["beta2"], h["lr"] / (1 - h["product"]), h["eps"]
-
-    @staticmethod
-    def update(c, p, g, s):
-        a, beta2, lr, eps = c
-        m, u = s
-        m = helper(g, m, a)
-        u = maximum(beta2 * u, sqrt(g * g))
-        return p - lr * (m / (u + eps)), (m, u)
-
-
 def test_own_optimizer_passes():
-    fastopt.check(WithHelpers)
+    fastopt.check(Own)
 
 
 def test_running_fields_reach_the_formula():
     p = np.array([1.0, 2.0])
-    opt = WithHelpers(p)
+    opt = Own(p)
     m, u, product, q = np.zeros(2), np.full(2, 0.25), 1.0, p.copy()
     for t in range(1, 6):
         g = np.array([0.3, -2.0]) * t
@@ -157,7 +113,7 @@ def test_broken_optimizers_are_told(cls, said):
 
 def test_promoted_literal_is_refused_with_its_line():
     p = np.ones(3, np.float32)
-    with pytest.raises(TypeError, match=r"float64 in line \d+ of .*test_contract.py"):
+    with pytest.raises(TypeError, match=r"float64 in line \d+ of .*own_optimizers.py"):
         Literal(p).step(np.ones(3, np.float32))
     assert np.all(p == 1)
     q = np.ones(3)

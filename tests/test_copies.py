@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import gc
 import pickle
 import weakref
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from forms import FORMS
+from own_optimizers import Own
 from references import CASES, CLASSES, make, step
 
 import fastopt
@@ -23,42 +23,25 @@ COPIES = {
 every_copy = pytest.mark.parametrize("twin", COPIES.values(), ids=COPIES)
 
 
-@dataclasses.dataclass(frozen=True)
-class Frozen:
-    W: object
-    b: object
-
-
-@dataclasses.dataclass(slots=True)
-class Slotted:
-    W: object
-    b: object
-
-
-class Pair(NamedTuple):
-    W: object
-    b: object
-
-
-FORMS = {
-    "list": lambda a, b: [a, b],
-    "tuple": lambda a, b: (a, b),
-    "dict": lambda a, b: {"W": a, "b": b},
-    "nested": lambda a, b: {"layers": [{"W": a}, (b,)], "none": []},
-    "namedtuple": Pair,
-    "frozen dataclass": Frozen,
-    "dataclass with slots": Slotted,
-}
+CHOSEN = (
+    "list",
+    "tuple",
+    "dict",
+    "nested",
+    "namedtuple",
+    "frozen dataclass",
+    "dataclass with slots",
+)
 every_form = pytest.mark.parametrize(
     ("form", "gradients"),
     [
-        *((f, f) for f in FORMS.values()),
+        *((FORMS[name][0], FORMS[name][0]) for name in CHOSEN),
         (
             lambda a, b: [{"params": a, "lr": 0.5}, {"params": {"x": b}, "amsgrad": True}],
             lambda a, b: [a, {"x": b}],
         ),
     ],
-    ids=[*FORMS, "groups"],
+    ids=[*CHOSEN, "groups"],
 )
 
 
@@ -282,35 +265,9 @@ def test_state_dicts_are_plain_data(twin):
     assert bits(other) == bits(opt)
 
 
-class Own(fastopt.Optimizer):
-    """With a running field, a starting value, and an attribute of its own."""
-
-    slots = {"total": fastopt.Slot(initial=lambda h, p: 0.25 * p)}
-    running = {"product": 1.0}
-
-    def __init__(self, params, lr=0.1, betas=(0.5, 0.25)):
-        self.note = ["mine"]
-        super().__init__(params, lr=lr, betas=betas)
-
-    @staticmethod
-    def advance(h, t):
-        return (h["product"] * h["beta1"],)
-
-    @staticmethod
-    def coefficients(h, t):
-        return h["lr"] * h["product"], h["beta2"]
-
-    @staticmethod
-    def update(c, p, g, s):
-        lr, beta = c
-        (total,) = s
-        total = beta * total + g
-        return p - lr * total, (total,)
-
-
 @every_copy
 def test_an_optimizer_of_ones_own(twin):
-    opt = Own({"W": np.linspace(1, 2, 5)})
+    opt = Own({"W": np.linspace(1, 2, 5)}, betas=(0.5, 0.99))
     opt.step({"W": np.ones(5)})
     other = twin(opt)
     assert other.note == ["mine"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from kinds import each_kind_and_dtype
 from numba.core.errors import TypingError
+from own_optimizers import Literal
 from references import CASES, CLASSES, make
 
 import fastopt
@@ -343,19 +344,6 @@ def test_another_memory_order_of_the_gradient_is_refused():
 
 
 def test_a_promoted_literal_is_refused_here_too():
-    class Literal(fastopt.Optimizer):
-        def __init__(self, params, lr=0.1):
-            super().__init__(params, lr=lr)
-
-        @staticmethod
-        def coefficients(h, t):
-            return (h["lr"],)
-
-        @staticmethod
-        def update(c, p, g, s):
-            (lr,) = c
-            return p - lr * (g * 0.9), ()
-
     p = np.ones(3, np.float32)
     kernel, state = Literal(p).jit_step()
     with pytest.raises(TypeError, match="pass constants through"):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from case import inputs_of
+from own_optimizers import Literal
 from references import CASES, CLASSES, make, step
 
 import fastopt
@@ -465,25 +466,9 @@ def test_every_class_is_unchanged_by_a_bad_gradient(cls):
     assert opt.state[0]["step"] == 2
 
 
-class LiteralInFloat32(fastopt.Optimizer):
-    """Its formula is refused in float32, where a literal would promote it, and fine in float64."""
-
-    def __init__(self, params, lr=0.1):
-        super().__init__(params, lr=lr)
-
-    @staticmethod
-    def coefficients(h, t):
-        return (h["lr"],)
-
-    @staticmethod
-    def update(c, p, g, s):
-        (lr,) = c
-        return p - lr * (g * 0.9), ()
-
-
 def test_a_formula_refused_for_one_dtype_changes_nothing_in_another():
     arrays = [np.ones(3), np.ones(3, np.float32)]
-    opt = LiteralInFloat32(arrays)
+    opt = Literal(arrays)
     refused(opt, [np.ones(3), np.ones(3, np.float32)], TypeError, "pass constants through")
 
 
@@ -615,7 +600,7 @@ def test_betas(cls, value, error):
     if isinstance(value, tuple):  # of a class with three betas, the third is right
         whole += (0.9,) * (len(inspect.signature(cls).parameters["betas"].default) - 2)
     with pytest.raises(error, match="betas is") as caught:
-        cls(np.ones(3), betas=whole)
+        make(cls, np.ones(3), betas=whole)
     bad = (
         [v for v in value if v != 0.9] if isinstance(value, tuple) and len(value) == 2 else [whole]
     )

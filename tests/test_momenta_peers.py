@@ -14,12 +14,12 @@ from references_momenta import (
     qhadam,
 )
 from side_by_side import Compiled, References, errors, gradients, starts
-from test_sums_peers import Optax, assert_same, optax, ways  # noqa: F401
+from test_sums_peers import DTYPES, Optax, assert_same, optax, way, ways  # noqa: F401
 
 import fastopt
 
 F = fastopt
-DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 ADAM = {"lr": 0.013, "betas": (0.87, 0.97), "eps": 0.05}
 CASES = [
     case(F.ACProp, acprop, lr=0.013),
@@ -55,8 +55,8 @@ def transform(optax, cls, h):  # noqa: F811
     return optax.contrib.madgrad(lr, **h), kept
 
 
-@pytest.mark.parametrize("way", ["reference", "fastopt"])
-@DTYPES
+@way
+@each_dtype
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_optax(optax, case, dtype, way):  # noqa: F811
     """With the slack of test_formulas.test_torch for what is kept, whose roundings are optax's own."""
@@ -85,7 +85,7 @@ class Changing:
     state = property(lambda self: self._way.state)
 
 
-@DTYPES
+@each_dtype
 @pytest.mark.parametrize(
     ("cls", "reference", "values"),
     [
@@ -105,7 +105,7 @@ def test_running_numbers_follow_what_changes(cls, reference, values, dtype):
     assert max(worst.values()) <= 1, {k: v for k, v in worst.items() if v > 1}
 
 
-@DTYPES
+@each_dtype
 def test_madgrad_without_epsilon_leaves_what_has_no_gradient(dtype):
     p = starts(dtype, ((5,),))[0]
     before, opt = p.copy(), F.MADGRAD(p, eps=0.0, momentum=0.5)

@@ -138,6 +138,49 @@ def test_clamp(dtype):
             assert mine == min(max(dtype(x), dtype(-1)), dtype(0.5))
 
 
+@numba.njit(error_model="numpy")
+def real_powers(x, y, out):
+    for i in range(x.size):
+        out[i] = scalar.power(x[i], y)
+
+
+REAL = [0.5, -0.5, 0.6, -1 / 3, 1.0, 2.0, 3.7, -9.3, 0.0, 1e-3]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("y", REAL)
+def test_real_powers_of_all_sizes(y, dtype):
+    """Within 1.5 (1 + |y|) units in the last place, where neither x nor the power is denormal."""
+    y, limits = dtype(y), np.finfo(dtype)
+    reach = 0.97 * np.log2(limits.max) / max(1, abs(float(y)))
+    rng = np.random.default_rng(0)
+    x = np.concatenate([2.0 ** rng.uniform(-reach, reach, 20_000), 1 + rng.normal(0, 0.1, 20_000)])
+    x = np.abs(x).astype(dtype)
+    mine = np.empty_like(x)
+    real_powers(x, y, mine)
+    exact = np.power(x.astype(np.longdouble), np.longdouble(y))
+    unit = np.spacing(exact.astype(dtype)).astype(np.longdouble)
+    assert (np.abs(mine - exact) / unit).max() <= 1.5 * (1 + abs(float(y)))
+    near = scalar.power(x, y)
+    np.testing.assert_allclose(mine, near, rtol=4 * (1 + abs(float(y))) * limits.eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("y", [0.5, -0.5, 0.0, 5.0, -5.0])
+def test_real_powers_of_odd_numbers(y, dtype):
+    """Those of NumPy; of numbers below 0, and -0 by a negative power, what there is no real power for."""
+    limits = np.finfo(dtype)
+    x = np.array([0, np.inf, np.nan, 1, limits.tiny, limits.max], dtype)
+    mine = np.empty_like(x)
+    real_powers(x, dtype(y), mine)
+    expected = quietly(np.power, x, dtype(y))
+    expected[2] = np.nan  # to the power of 0 too
+    expected[np.abs(expected) < limits.tiny] = 0
+    np.testing.assert_allclose(mine, expected, rtol=10 * limits.eps)
+    real_powers(np.full(6, -1.5, dtype), dtype(y), mine)
+    assert np.isnan(mine).all()
+
+
 def test_on_whole_arrays():
     x = np.array([-8.0, 0.0, 27.0])
     np.testing.assert_array_equal(scalar.abs(x), [8, 0, 27])

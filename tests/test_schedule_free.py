@@ -36,7 +36,7 @@ def bits(opt):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shares", [1, 2])
+@pytest.mark.parametrize("shares", [1, pytest.param(2, marks=pytest.mark.full)])
 @every_class
 def test_eval_gives_the_average_of_the_paper(cls, shares, dtype):
     case = cases_of(cls)[0]

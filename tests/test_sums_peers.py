@@ -19,7 +19,9 @@ from side_by_side import Compiled, References, bowl, errors, gradients, starts
 import fastopt
 
 F = fastopt
-DTYPES = [np.float32, np.float64]
+# the references, which fastopt is held to elsewhere, against the libraries; fastopt itself where all cases are asked for
+DTYPES = [pytest.param(np.float32, marks=pytest.mark.full), np.float64]
+way = pytest.mark.parametrize("way", ["reference", pytest.param("fastopt", marks=pytest.mark.full)])
 
 
 @pytest.fixture
@@ -76,9 +78,6 @@ def ways(case, params):
         "reference": lambda: References(case, params, together),
         "fastopt": lambda: Compiled(case.cls, params, **case.hyperparameters),
     }
-
-
-way = pytest.mark.parametrize("way", ["reference", "fastopt"])
 
 
 def assert_same(peer, found, grads, slack=1):

@@ -168,10 +168,11 @@ def test_mechanic_is_that_of_optax(how, jax64):
 # ---- what any optimizer does ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.full)])
 @pytest.mark.parametrize("test", CHECKS, ids=lambda f: f.__name__)
 @each_wrapper
-def test_contract(cls, test):
-    test(cls, {})
+def test_contract(cls, test, dtype):
+    test(cls, {}, dtype)
 
 
 def begun(cls, steps=4, dtype=np.float32, **h):

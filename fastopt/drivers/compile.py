@@ -45,8 +45,19 @@ cpu_target.target_context.refresh()
 
 @cache
 def compiled(function: Callable[..., Any], inlined: bool = False) -> Compiled:
-    """A part of a kernel: compiled, and stored on disk, with the kernel that calls it. Python must not call it."""
-    return numba.njit(**(INLINED if inlined else INSIDE))(_named(function))
+    """A part of a kernel: compiled, and stored on disk, with the kernel that calls it."""
+    return _refusing(numba.njit(**(INLINED if inlined else INSIDE))(_named(function)))
+
+
+def _refusing(part: Compiled) -> Compiled:
+    """Let calls from Python, which would find no code to jump to, end in an error."""
+
+    def refuse(*arguments: Any, **named: Any) -> None:
+        raise TypeError(f"{part.__name__} is a part of kernels, which only compiled code can call")
+
+    part._compile_for_args = refuse
+    part.add_overload = lambda result: part.overloads.update({tuple(result.signature.args): result})
+    return part
 
 
 def standalone(function: Callable[..., Any]) -> Compiled:

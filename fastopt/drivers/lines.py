@@ -249,7 +249,9 @@ def commit(variant: Variant) -> Compiled:
                     n = grids[j, MATRICES] * (grids[j, HEIGHT] if rows else grids[j, WIDTH])
                     kept = numba.carray(pointer(addresses[j, column], element), n)
                     new = numba.carray(pointer(addresses[j, column + RENEWED], element), n)
-                    for i in range(n):  # Numba compiles strings into a slice's assignment, for its error
+                    for i in range(
+                        n
+                    ):  # Numba compiles strings into a slice's assignment, for its error
                         kept[i] = new[i]
 
     return compiled(commit)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.drivers.compile import compiled
+from fastopt.drivers.compile import Compiled, compiled
+from fastopt.drivers.generate import generated
 from fastopt.drivers.machine import reinterpret, select
-from fastopt.drivers.real_power import polynomial
 
 #: Numbers in a row of coefficients that hold a key: 16 bits each, so that every dtype holds them exactly.
 KEYS = 4
@@ -55,22 +55,31 @@ def block_key(c: Any, at: Any, start: Any) -> Any:
     return _U32(first + _U32(start)), _U32(second + beyond)
 
 
+def _polynomial(*terms: float) -> Compiled:
+    """``polynomial(x)`` with these coefficients, the constant first, by Estrin's scheme: in few dependent steps."""
+    names = {f"a{k}": _F32(term) for k, term in enumerate(terms)}
+
+    def text(first: int, last: int) -> str:
+        if last - first == 1:
+            return f"a{first}"
+        half = 1 << (last - first - 1).bit_length() - 1
+        return f"({text(first, first + half)} + x{half} * {text(first + half, last)})"
+
+    lines = ["def polynomial(x1):"]
+    for k in range(1, (len(terms) - 1).bit_length()):
+        lines.append(f"    x{1 << k} = x{1 << k - 1} * x{1 << k - 1}")
+    lines.append(f"    return {text(0, len(terms))}")
+    return compiled(generated("polynomial", lines, names), inlined=True)
+
+
 # The logarithm of 1 + x over -x, between the roots of 1/2 and 2, and the quantile over its distance from the
 # median: least largest errors, by iteratively weighted least squares. sqrt(_SHIFT + w) - _CENTRE keeps the second short.
-_LOGARITHM = polynomial(
-    [
-        _F32(a)
-        for a in (-1.0000032, 0.50001967, -0.333033, 0.24881339, -0.20604675, 0.18901977, -0.11827472)
-    ]
+_LOGARITHM = _polynomial(
+    -1.0000032, 0.50001967, -0.333033, 0.24881339, -0.20604675, 0.18901977, -0.11827472
 )  # fmt: skip
-_QUANTILE = polynomial(
-    [
-        _F32(a)
-        for a in (
-            3.7787743, 1.6901361, -0.07892633, 0.012138536, 0.012024664, -0.018759072, 0.014364547,
-            -0.0022444625, -0.0044007539, 0.0019712506, 0.00042791097, -0.0002679322,
-        )
-    ]
+_QUANTILE = _polynomial(
+    3.7787743, 1.6901361, -0.07892633, 0.012138536, 0.012024664, -0.018759072, 0.014364547, -0.0022444625,
+    -0.0044007539, 0.0019712506, 0.00042791097, -0.0002679322,
 )  # fmt: skip
 _SHIFT, _CENTRE = _F32(3.5), _F32(3.4)
 _HALF, _ONE, _TWO, _UNIT = _F32(0.5), _F32(1), _F32(2), _F32(2.0**-31)

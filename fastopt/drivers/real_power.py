@@ -30,12 +30,12 @@ _FORMATS = {
 }
 
 
-def polynomial(terms: list[Any]) -> Compiled:
-    """``polynomial(x)`` with these coefficients, the constant first, by Horner's scheme."""
-    names = {f"a{k}": term for k, term in enumerate(terms)}
+def _polynomial(terms: list[Any]) -> Compiled:
+    """``polynomial(x)`` with these coefficients, the constant first, by Horner's scheme: the smallest errors."""
     text = f"a{len(terms) - 1}"
     for k in reversed(range(len(terms) - 1)):
         text = f"({text} * x + a{k})"
+    names = {f"a{k}": term for k, term in enumerate(terms)}
     lines = ["def polynomial(x):", f"    return {text}"]
     return compiled(generated("polynomial", lines, names), inlined=True)
 
@@ -57,8 +57,8 @@ def real_power(element: Any) -> Callable[[Any, Any], Any]:
     whole = element(1.5 * 2.0**f.fraction)
     whole_bits, sample = np.array(whole).view(integer)[()], integer(0)
     split = element(2.0 ** (f.fraction // 2 + 2) + 1)
-    series = polynomial([element(2 / math.log(2) / (2 * k + 1)) for k in range(f.of_logarithm)])
-    exponential = polynomial(
+    series = _polynomial([element(2 / math.log(2) / (2 * k + 1)) for k in range(f.of_logarithm)])
+    exponential = _polynomial(
         [element(math.log(2) ** k / math.factorial(k)) for k in range(f.of_exponential)]
     )
     most = element(2 * f.bias)

@@ -308,7 +308,7 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
 
 
 def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
-    """The arrays of a block, or their one number for its row; `shown` of the columns of a slot of lines."""
+    """The key of a block's noise, and its arrays or one number for its row; `shown` of a slot of lines' columns."""
     if variant.draws:
         yield f"key0, key1 = block_key(c, {variant.keys}, start)"
     for name, _, where, row in arrays(variant, body):

@@ -55,6 +55,7 @@ from fastopt.optimizers.schedule_free_sgd import ScheduleFreeSGD
 from fastopt.optimizers.sgd import SGD
 from fastopt.optimizers.sign_sgd import SignSGD
 from fastopt.optimizers.signum import Signum
+from fastopt.optimizers.simplified_ademamix import SimplifiedAdEMAMix
 from fastopt.optimizers.sm3 import SM3
 from fastopt.optimizers.sophia import Sophia
 from fastopt.optimizers.sparse_adam import SparseAdam
@@ -118,6 +119,7 @@ __all__ = [
     "ScheduleFreeSGD",
     "SignSGD",
     "Signum",
+    "SimplifiedAdEMAMix",
     "Sophia",
     "SparseAdam",
     "SuperSAB",

@@ -89,16 +89,16 @@ class COCOB(Optimizer):
 
     @staticmethod
     def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
-        first = 1.0 if t == 1 else 0.0  # p and eps may have changed since the slots were made
-        return first, h["eps"], h["lr"], h["lr"] * h["weight_decay"], h["alpha"], 0.0
+        first = 1.0 if t == 1 else 0.0  # p may have changed since the slots were made
+        return first, h["lr"], h["lr"] * h["weight_decay"], h["alpha"], 0.0
 
     @staticmethod
     def update(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, tuple[Any, ...]]:
-        first, eps, lr, l2, alpha, zero = c
+        first, lr, l2, alpha, zero = c
         start, total, largest, size, reward = s
         start = where(first, p, start)
         g = lr * g + l2 * p
-        largest = maximum(where(first, eps, largest), abs(g))
+        largest = maximum(largest, abs(g))
         size = size + abs(g)
         reward = maximum(reward - (p - start) * g, zero)
         total = total - g

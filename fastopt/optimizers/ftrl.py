@@ -108,17 +108,14 @@ class FTRL(Optimizer):
 
     @staticmethod
     def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
-        first = 1.0 if t == 1 else 0.0  # it may have changed since the slot was made
         return (
-            first, h["initial_accumulator_value"], -h["lr_power"], 1.0 / h["lr"],
-            2.0 * h["l2"] + h["beta"] / h["lr"], 2.0 * h["l2_shrinkage"], h["l1"],
+            -h["lr_power"], 1.0 / h["lr"], 2.0 * h["l2"] + h["beta"] / h["lr"], 2.0 * h["l2_shrinkage"], h["l1"],
         )  # fmt: skip
 
     @staticmethod
     def update(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, tuple[Any, ...]]:
-        first, initial, exponent, per_lr, ridge, l2, l1 = c
-        n, z, square_roots = s
-        before = where(first, initial, n)
+        exponent, per_lr, ridge, l2, l1 = c
+        before, z, square_roots = s
         n = before + g * g
         if square_roots:
             old, new = sqrt(before), sqrt(n)

@@ -52,10 +52,11 @@ class Sophia(Optimizer):
     Conventions: epsilon is a lower bound of the curvature, times gamma; decoupled decay, multiplied by lr; slots start
     at 0, so that until the first `update_hessian` nearly all elements step by the bound, along the sign of the momentum.
     Same as optax.contrib.sophia, which estimates the curvature itself, after every tenth step from the first on, and
-    has no bias_correction; its clip_threshold of None is a large number here. The paper has :math:`\beta_1` = 0.96,
-    :math:`\beta_2` = 0.99, :math:`\epsilon` = 1e-12, a decay of 0.2, no bias correction, and for gamma 0.01 with
-    Hutchinson's estimator (Sophia-H) and 0.05 with Gauss-Newton-Bartlett's (Sophia-G); tune gamma so that 10 to 50% of
-    the elements are not clipped. The authors' SophiaG starts from betas (0.965, 0.99) and a decay of 0.1.
+    has no bias_correction and no default of lr (0.001 is the authors' SophiaH's); its clip_threshold of None is a large
+    number here. The paper has :math:`\beta_1` = 0.96, :math:`\beta_2` = 0.99, :math:`\epsilon` = 1e-12, a decay of 0.2,
+    no bias correction, and for gamma 0.01 with Hutchinson's estimator (Sophia-H) and 0.05 with Gauss-Newton-Bartlett's
+    (Sophia-G); tune gamma so that 10 to 50% of the elements are not clipped. The authors' SophiaG starts from betas
+    (0.965, 0.99) and a decay of 0.1.
 
     References
     ----------
@@ -85,7 +86,7 @@ class Sophia(Optimizer):
     def __init__(
         self,
         params: Any,
-        lr: float,
+        lr: float = 1e-3,
         betas: tuple[float, float] = (0.965, 0.99),
         eps: float = 1e-8,
         weight_decay: float = 1e-4,
