@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,11 @@ def arrays(shapes: Iterable[Shape], seed: int, dtype: str = "float32", size: flo
     """Normal numbers times `size`."""
     rng = np.random.default_rng(seed)
     return [(rng.standard_normal(s, dtype) * np.dtype(dtype).type(size)) for s in shapes]
+
+
+def one_or_all(arrays: Sequence[np.ndarray]) -> Any:
+    """A single array by itself, as users give it."""
+    return arrays[0] if len(arrays) == 1 else arrays
 
 
 def square(elements: int) -> Shape:
@@ -51,9 +57,7 @@ def stepper(opt: Any, grads: Any, **options: Any) -> Call:
 
 def with_new_arrays(opt: Any, grads: Sequence[np.ndarray], sets: int) -> Call:
     """A step with other gradient arrays than the one before."""
-    copies = itertools.cycle([[g.copy() for g in grads] for _ in range(sets)])
-    if len(grads) == 1:
-        return lambda: opt.step(next(copies)[0])
+    copies = itertools.cycle([one_or_all([g.copy() for g in grads]) for _ in range(sets)])
     return lambda: opt.step(next(copies))
 
 
@@ -82,6 +86,20 @@ def against_twin(
     return found | {"bytes": float(opt._workspace.tables[0].bytes)}
 
 
+def small(
+    shapes: Sequence[Shape], *, between: Call | None = None, rounds: int = 7
+) -> dict[str, float]:
+    """Seconds of AdamW's step with the ``same`` gradient arrays every time, and with ``new`` ones."""
+    elements = sum(math.prod(s) for s in shapes)
+    grads = arrays(shapes, 1, size=1e-3)
+    opt = optimizer("AdamW", one_or_all(arrays(shapes, 0)))
+    calls = {
+        "same": stepper(opt, one_or_all(grads)),
+        "new": with_new_arrays(opt, grads, max(2, min(50, 2_000_000 // elements))),
+    }
+    return interleaved(calls, rounds=rounds, loops=loops(elements), between=between)
+
+
 class Reading:
     """The twin of a step that takes a norm first: reads the gradients, then moves what the update moves."""
 
@@ -93,3 +111,54 @@ class Reading:
         """Read the gradients, then add them to all that the step would touch."""
         self._runner.measure_gradients(np.ones(len(self._runner.workspace.parameters)))
         self._twin.step(grads)
+
+
+class Option(NamedTuple):
+    """What an optimizer is given, what its step is given, and what this adds to the traffic."""
+
+    given: dict[str, Any] = {}
+    asked: dict[str, Any] = {}
+    added: int = 0  # bytes for each float32 number
+    twin: Callable[[Any], Any] | None = measure.Twin
+
+
+OPTIONS = {
+    "plain": Option(),
+    "scale": Option({}, {"scale": 0.5}),
+    "clip_value": Option({}, {"clip_value": 1.0}),
+    "bounds": Option({"bounds": (-9.0, 9.0)}),
+    "monitor": Option({}, {"monitor": True}),
+    "clip_norm": Option({}, {"clip_norm": 1.0}, 4, Reading),
+    "clip_norm_each": Option({}, {"clip_norm_each": 1.0}, 4, Reading),
+    "clip_adaptive": Option({}, {"clip_adaptive": 0.01}, 8, None),
+    "skip_nonfinite": Option({}, {"skip_nonfinite": True}, 4, Reading),
+    "zero_grads": Option({}, {"zero_grads": True}, 4, None),
+    "ema_decay": Option({"ema_decay": 0.999}, {}, 8),
+}
+#: What trainers of large networks do in every step.
+WHOLE = Option(
+    {"ema_decay": 0.999}, {"scale": 0.5, "clip_norm": 1.0, "skip_nonfinite": True}, 12, Reading
+)
+
+
+def with_option(
+    option: Option,
+    shapes: Sequence[Shape],
+    *,
+    between: Call | None = None,
+    rounds: int = 7,
+    others: Callable[[list[np.ndarray]], dict[str, Call]] | None = None,
+) -> dict[str, float]:
+    """Seconds of AdamW's step, ``time``, and of its ``twin``, NaN where there is none; its ``bytes``; and `others`."""
+    elements = sum(math.prod(s) for s in shapes)
+    grads = arrays(shapes, 1, size=1e-3)
+    given = one_or_all(grads)
+    opt = optimizer("AdamW", one_or_all(arrays(shapes, 0)), **option.given)
+    asked = dict(option.asked)
+    opt.monitor = asked.pop("monitor", False)
+    calls = {"time": stepper(opt, given, **asked)}
+    if option.twin is not None:
+        calls["twin"] = stepper(option.twin(opt), given)
+    calls |= others(grads) if others else {}
+    found = interleaved(calls, rounds=rounds, loops=loops(elements), between=between)
+    return {"twin": math.nan} | found | {"bytes": float((28 + option.added) * elements)}

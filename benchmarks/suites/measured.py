@@ -29,7 +29,7 @@ class Measured(ABC):
 
     timeout = 300.0
 
-    def setup_cache(self) -> None:
+    def setup_cache(self) -> None:  # noqa: B027
         """Nothing is prepared, but with this asv lets all cases run in one folder."""
 
     def setup(self, *case: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fastopt
 from benchmarks import steps
+
 from .measured import ALL, DTYPES, EVERY_OPTIMIZER, SIZES, THREADS, AgainstTwin
 
 # Products of matrices of more elements take seconds.
