@@ -73,17 +73,28 @@ def against_twin(
     *,
     between: Call | None = None,
     rounds: int = 7,
+    shares: int | None = None,
     others: Callable[[np.ndarray], dict[str, Call]] | None = None,
     **hyperparameters: Any,
 ) -> dict[str, float]:
-    """Seconds of a step, ``time``, and of its ``twin``, and the ``bytes`` moved; and of `others` with that gradient."""
+    """Seconds of a step, ``time``, and of its ``twin``, and the ``bytes`` moved; and of `others` with that gradient.
+
+    Both are split into so many `shares`, or as measured.
+    """
     shape = square(elements)
     gradient = arrays([shape], 1, dtype, 1e-3)[0]
     opt = optimizer(name, arrays([shape], 0, dtype)[0], **hyperparameters)
+    opt._runner.force_shares(shares)
     calls = {"time": stepper(opt, gradient), "twin": stepper(measure.Twin(opt), gradient)}
     calls |= others(gradient) if others else {}
     found = interleaved(calls, rounds=rounds, loops=loops(elements), between=between)
     return found | {"bytes": float(opt._workspace.tables[0].bytes)}
+
+
+def thread_counts() -> list[int]:
+    """Powers of two up to all threads, and all threads."""
+    most = fastopt.get_num_threads()
+    return sorted({*(1 << k for k in range(most.bit_length())), most})
 
 
 def small(

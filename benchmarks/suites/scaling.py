@@ -40,4 +40,4 @@ class Threads(AgainstTwin):
     params = [[1 << 17, 1 << 20, 1 << 24], steps.thread_counts()]
 
     def measure(self, elements: int, threads: int) -> dict[str, float]:
-        return steps.in_shares(elements, threads)
+        return steps.against_twin("AdamW", elements, shares=threads)
