@@ -69,9 +69,17 @@ def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call |
         found = getattr(found, part, None)
     if found is None:
         return None
-    rule = optax.with_extra_args_support(_made(found))
+    step, _ = compiled(_made(found), parameter, gradient)
+    return step
+
+
+def compiled(
+    transformation: Any, parameter: np.ndarray, gradient: np.ndarray
+) -> tuple[Call, Callable[[], Any]]:
+    """A step of an optax transformation over arrays that are donated to it, and what gives the parameter."""
+    rule = optax.with_extra_args_support(transformation)
     g = jax.numpy.asarray(gradient)
-    p = jax.numpy.asarray(parameter)
+    p = jax.numpy.array(parameter)  # a copy, as it is given away
     kept = [p, rule.init(p)]
 
     @jax.jit
@@ -85,13 +93,13 @@ def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call |
         change, state = rule.update(g, state, p, value=1.0)
         return optax.apply_updates(p, change), state
 
-    compiled = jax.jit(update, donate_argnums=(0, 1))
+    run = jax.jit(update, donate_argnums=(0, 1))
 
     def step() -> None:
-        kept[:] = compiled(*kept, g)
+        kept[:] = run(*kept, g)
         kept[0].block_until_ready()
 
-    return step
+    return step, lambda: kept[0]
 
 
 def _made(factory: Callable[..., Any]) -> Any:

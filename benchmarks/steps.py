@@ -44,9 +44,10 @@ def optimizer(name: str, params: Any, **hyperparameters: Any) -> Any:
     return opt
 
 
-def is_bound_by_products(name: str) -> bool:
-    """Whether matrix products, not traffic, are its time."""
-    return any(stage.whole is not None for stage in getattr(fastopt, name).measures)
+def require_traffic(name: str, elements: int) -> None:
+    """Refuse sizes at which matrix products are the time of a step, and take seconds."""
+    if elements > 1 << 17 and any(stage.whole for stage in getattr(fastopt, name).measures):
+        raise NotImplementedError(f"{name}: matrix products, not traffic, are its time")
 
 
 def stepper(opt: Any, grads: Any, **options: Any) -> Call:

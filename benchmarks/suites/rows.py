@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fastopt
 from benchmarks import row_steps, steps
-from fastopt.touched import takes_rows
 
-from .measured import ALL, EVERY_OPTIMIZER, AgainstTwin
+from .measured import ALL, AgainstTwin
 
 _TABLES = {
     "1,000 of 100,000 x 64": (100_000, 64, 1_000),
@@ -16,13 +14,11 @@ _LARGE = {"1,000,000 of 10,000,000 x 64": (10_000_000, 64, 1_000_000)}
 
 
 class Rows(AgainstTwin):
-    """Three arrays: rules that keep other slots than Adam's two are only tried with everything."""
+    """Rules that keep two slots, as the twin does."""
 
     param_names = ["optimizer", "rows", "named again", "mode"]
     params = [
-        [name for name in EVERY_OPTIMIZER if takes_rows(getattr(fastopt, name))]
-        if ALL
-        else ["Adam", "SparseAdam"],
+        ["Adam", "SparseAdam"],
         list(_TABLES | _LARGE if ALL else _TABLES),
         [0.0, 0.1],
         list(steps.MODES),

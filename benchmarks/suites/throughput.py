@@ -7,9 +7,6 @@ from benchmarks import steps
 
 from .measured import ALL, DTYPES, EVERY_OPTIMIZER, SIZES, THREADS, AgainstTwin
 
-# Products of matrices of more elements take seconds.
-LARGEST_PRODUCT = 1 << 17
-
 
 class EveryOptimizer(AgainstTwin):
     """A matrix, back to back, for each of them."""
@@ -23,7 +20,6 @@ class EveryOptimizer(AgainstTwin):
     ]
 
     def measure(self, optimizer: str, elements: int, dtype: str, threads: int) -> dict[str, float]:
-        if steps.is_bound_by_products(optimizer) and elements > LARGEST_PRODUCT:
-            raise NotImplementedError(f"{optimizer}: matrix products, not traffic, are its time")
+        steps.require_traffic(optimizer, elements)
         fastopt.set_num_threads(threads)
         return steps.against_twin(optimizer, elements, dtype, rounds=7 if ALL else 5)
