@@ -73,7 +73,8 @@ class Result:
 
     def of(self, name: str) -> np.ndarray:
         """The step's speed as a fraction of another's, round by round."""
-        return np.divide(self.times[name], self.times["own"])
+        ratios: np.ndarray = self.times[name] / self.times["own"]
+        return ratios
 
     @property
     def fraction(self) -> Ratio:
