@@ -1,4 +1,4 @@
-"""This commit's steps against another's: ``make bench-gate BASE=main``, or ``python -m benchmarks.gate main``.
+"""Steps of this commit against those of another: ``make bench-gate BASE=main``, or ``python -m benchmarks.gate main``.
 
 The status is 1 if any step became slower beyond the limit, with its whole confidence interval, in two measurements one
 after the other by new processes.

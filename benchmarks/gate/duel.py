@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gate.sides import Side
+from benchmarks.gate.sides import Side, Worker
 from fastopt.bench import statistics
 from fastopt.bench.statistics import Ratio
 
@@ -59,7 +59,7 @@ class Finding:
 def measure(base: Side, head: Side, names: list[str], effort: Effort) -> list[Finding]:
     """Each case measured in turn by two new processes, round by round, first one and then the other first."""
     with contextlib.ExitStack() as stack:
-        workers = [stack.enter_context(side.start()) for side in (base, head)]
+        workers = [stack.enter_context(Worker(side)) for side in (base, head)]
         for name in names:
             for worker in workers:  # both compile at once
                 worker.send(do="open", case=name, made=CASES[name])

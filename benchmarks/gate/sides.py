@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 _WORKER = Path(__file__).with_name("worker.py")
@@ -19,15 +19,13 @@ _WORKER = Path(__file__).with_name("worker.py")
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class Side:
+class Side(NamedTuple):
     """A commit's sources, the Python that runs them, and a cache of kernels of its own."""
 
-    def __init__(self, name: str, source: Path, python: Path, cache: Path) -> None:
-        self.name, self.source, self.python, self.cache = name, source, python, cache
-
-    def start(self) -> Worker:
-        """A process that measures this side."""
-        return Worker(self)
+    name: str
+    source: Path
+    python: Path
+    cache: Path
 
 
 class Worker:
@@ -47,6 +45,9 @@ class Worker:
             [side.python, _WORKER], env=environment, cwd=side.cache,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+        found = Path(self.ask(do="where"))
+        if not found.is_relative_to(side.source):
+            raise RuntimeError(f"bench-gate: {side.name} would be measured by {found}")
 
     def send(self, **request: Any) -> None:
         """Ask for something; the answer is to be received before the next is asked for."""

@@ -1,7 +1,7 @@
 """One side of the gate: a process that measures when it is told to, with the fastopt that PYTHONPATH gives it.
 
 Run by path, so that both sides are measured by the same text; it takes only what older commits have as well.
-Reads a JSON request a line, answers with a JSON line: `open` a case, `count` how many steps last so long, `time` a turn.
+Reads a JSON request a line, answers with a JSON line: `where` fastopt is, `open` a case, `count` how many steps last so long, `time` a turn.
 """
 
 from __future__ import annotations
@@ -68,9 +68,11 @@ def main() -> None:
     with np.errstate(all="ignore"):
         for line in sys.stdin:
             request = json.loads(line)
-            name, what = request["case"], request["do"]
+            name, what = request.get("case", ""), request["do"]
             answer: Any = None
-            if what == "open":
+            if what == "where":
+                answer = fastopt.__file__
+            elif what == "open":
                 cases[name] = Case(**request["made"])
             elif what == "count":
                 answer = cases[name].count(request["seconds"])
