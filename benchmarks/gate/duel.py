@@ -33,9 +33,9 @@ CASES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Effort:
-    """How long and how often: seconds of a turn, rounds."""
+    """How long and how often: seconds of a slice of a turn, rounds."""
 
-    seconds: float = 0.01
+    seconds: float = 0.0015
     rounds: int = 31
 
 

@@ -90,7 +90,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     chosen = parser.parse_args()
     console, effort = Console(width=110), Effort(rounds=chosen.rounds)
-    good = all([planted(name, chosen.limit, effort, console) for name in chosen.plants])
+    found = [planted(name, chosen.limit, effort, console) for name in chosen.plants]
+    good = all(found)
     if chosen.runs:
         with (
             checked_out("HEAD") as one,

@@ -15,7 +15,7 @@ from fastopt.bench.statistics import Ratio
 #: What a twin must reach of the speed of a plain copy to be a yardstick.
 REACHED = 0.9
 
-BETWEEN = ("nothing", "matmul")
+_SLICES = 5
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Settings:
     rounds : int
         How often everything takes its turn.
     seconds : float
-        How long a turn is at least, of one call.
+        How long a slice of a turn is at least, of one call; of five slices the shortest counts.
     peers : tuple of str
         Whose steps are measured beside it: "torch".
     """
 
     between: str = "nothing"
     rounds: int = 15
-    seconds: float = 0.01
+    seconds: float = 0.002
     peers: tuple[str, ...] = ()
 
 
@@ -126,5 +126,7 @@ def _measured(case: Case, settings: Settings) -> Result:
     if between is not None:
         loops = {name: min(count, 50) for name, count in loops.items()}
     with np.errstate(all="ignore"):
-        times = interleaved(calls, rounds=settings.rounds, loops=loops, between=between)
+        times = interleaved(
+            calls, rounds=settings.rounds, loops=loops, slices=_SLICES, between=between
+        )
     return Result(case, subject.moved, subject.copied, subject.shares, times, skipped)

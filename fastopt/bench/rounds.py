@@ -19,6 +19,7 @@ def interleaved(
     *,
     rounds: int = 9,
     loops: int | Mapping[str, int] = 1,
+    slices: int = 1,
     between: Call | None = None,
 ) -> dict[str, np.ndarray]:
     """Seconds of each call, round by round.
@@ -30,14 +31,17 @@ def interleaved(
     rounds : int
         How often they all take their turn.
     loops : int, or mapping of ints
-        How many calls one turn has.
+        How many calls one turn has, or with `slices` a slice of it.
+    slices : int
+        Into how many slices a turn is cut, of which the shortest counts: what other programs take is never
+        negative.
     between : callable, optional
-        Runs before every call, untimed: what trainers do between steps.
+        Runs before every call, untimed: what trainers do between steps. Turns have no slices then.
 
     Returns
     -------
     dict of arrays, (rounds,)
-        Mean seconds of a call in each turn; with `between` the median, since every call is timed by itself.
+        Mean seconds of a call in each turn, or in its shortest slice; with `between` the median, since every call is timed by itself.
 
     Examples
     --------
@@ -56,7 +60,7 @@ def interleaved(
         for name, call in calls.items():
             if between is None:
                 _settle(call)
-                times[name][turn] = _in_a_row(call, counts[name])
+                times[name][turn] = min(_in_a_row(call, counts[name]) for _ in range(slices))
             else:
                 times[name][turn] = np.median([_after(between, call) for _ in range(counts[name])])
     return times
