@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 
-try:
-    import torch
-except ImportError:
-    torch = None  # type: ignore[assignment]
+from fastopt.bench import against
+from fastopt.bench.rounds import Call
+
 try:
     import jax
     import optax
 except ImportError:
     optax = None
-
-Call = Callable[[], object]
 
 # Where optax has an optimizer under another name than fastopt's in small letters.
 _OPTAX = {
@@ -44,20 +41,8 @@ _OPTAX = {
 
 def torch_step(name: str, parameter: np.ndarray, gradient: np.ndarray, **extra: Any) -> Call | None:
     """torch.optim's, fused where it can be."""
-    if torch is None or not hasattr(torch.optim, name):
-        return None
-    tensor = torch.from_numpy(parameter).requires_grad_()
-    tensor.grad = torch.from_numpy(gradient)
-    optimizer = getattr(torch.optim, name)
-    try:
-        peer = optimizer([tensor], lr=1e-3, fused=True, **extra)
-    except TypeError:
-        peer = optimizer([tensor], lr=1e-3, **extra)
-    try:
-        peer.step()
-    except RuntimeError:  # it takes sparse gradients only
-        return None
-    return peer.step  # type: ignore[no-any-return]
+    found = against.torch_step(name, parameter, gradient, **extra)
+    return None if isinstance(found, str) else found
 
 
 def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call | None:
