@@ -1,6 +1,6 @@
 """AdamW by everybody who has it for arrays in the memory of a CPU, each over one array.
 
-All take the same gradient and start from equal parameters; ``agree`` in tests/test_benchmarks.py shows that they compute the same.
+All take the same gradient and start from equal parameters; tests/test_benchmarks.py shows that they compute the same.
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import fastopt
 from benchmarks import peers
-from benchmarks.timing import Call
+from benchmarks.steps import MODES, arrays
+from benchmarks.timing import Call, compared
 from fastopt import measure
 from fastopt.cli.trainer import BufferedAdam, TextbookAdam
 
@@ -57,17 +58,22 @@ def _numpy(adam: Any) -> Callable[[np.ndarray, np.ndarray], Contender]:
 
 
 def _tensor(p: np.ndarray, g: np.ndarray) -> Any:
-    if peers.torch is None:
-        raise Absent("torch is not installed")
-    tensor = peers.torch.nn.Parameter(peers.torch.from_numpy(p))
-    tensor.grad = peers.torch.from_numpy(g)
+    try:
+        import torch
+    except ImportError as missing:
+        raise Absent(f"torch cannot be imported: {missing}") from missing
+    torch.set_num_threads(fastopt.get_num_threads())
+    tensor = torch.nn.Parameter(torch.from_numpy(p))
+    tensor.grad = torch.from_numpy(g)
     return tensor
 
 
 def _torch(**how: bool) -> Callable[[np.ndarray, np.ndarray], Contender]:
     def make(p: np.ndarray, g: np.ndarray) -> Contender:
         tensor = _tensor(p, g)
-        opt = peers.torch.optim.AdamW([tensor], lr=RATE, weight_decay=DECAY, **how)
+        from torch.optim import AdamW
+
+        opt = AdamW([tensor], lr=RATE, weight_decay=DECAY, **how)
         return Contender(opt.step, lambda: p)
 
     return make
@@ -126,12 +132,23 @@ CONTENDERS: dict[str, Callable[[np.ndarray, np.ndarray], Contender]] = {
 EIGHT_BIT = "bitsandbytes 8-bit"
 
 
-def reasons() -> dict[str, str]:
-    """Who is absent here, and why."""
-    found = {}
+def present() -> tuple[list[str], dict[str, str]]:
+    """Who is here, and why the others are not."""
+    names, absent = [], {}
     for name, make in CONTENDERS.items():
         try:
             make(np.ones(8, np.float32), np.ones(8, np.float32))
+            names.append(name)
         except Absent as why:
-            found[name] = str(why)
-    return found
+            absent[name] = str(why)
+    return names, absent
+
+
+def measure_all(
+    names: Iterable[str], elements: int, mode: str, *, rounds: int = 7
+) -> dict[str, float]:
+    """Seconds of a step of each over equal parameters and one gradient, in turn; raises `Absent`."""
+    p, g = arrays([(elements,), (elements,)], 0)
+    g *= 1e-3
+    calls = {name: CONTENDERS[name](p.copy(), g).step for name in names}
+    return compared(calls, rounds=rounds, between=MODES[mode])

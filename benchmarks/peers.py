@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+import fastopt
 from fastopt.bench import against
 from fastopt.bench.rounds import Call
 
@@ -43,6 +45,44 @@ def torch_step(name: str, parameter: np.ndarray, gradient: np.ndarray, **extra: 
     """torch.optim's, fused where it can be."""
     found = against.torch_step(name, parameter, gradient, **extra)
     return None if isinstance(found, str) else found
+
+
+def torch_adamw(grads: list[np.ndarray], **how: Any) -> Call | None:
+    """torch.optim.AdamW over tensors of these gradients' shapes."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    torch.set_num_threads(fastopt.get_num_threads())
+    params = [torch.nn.Parameter(torch.ones(g.shape)) for g in grads]
+    for p, g in zip(params, grads, strict=True):
+        p.grad = torch.from_numpy(g)
+    return torch.optim.AdamW(params, **how).step
+
+
+def torch_whole(grads: list[np.ndarray], unscale: bool = False) -> Call | None:
+    """Fused AdamW with clip_grad_norm_, and the average by _foreach_lerp_; first GradScaler's pass if asked for."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    torch.set_num_threads(fastopt.get_num_threads())
+    params = [torch.nn.Parameter(torch.ones(g.shape)) for g in grads]
+    average = [p.detach().clone() for p in params]
+    for p, g in zip(params, grads, strict=True):
+        p.grad = torch.from_numpy(g)
+    opt = torch.optim.AdamW(params, fused=True)
+    found, inverse = torch.zeros(1), torch.ones(1)
+
+    def step() -> None:
+        if unscale:
+            tensors = [p.grad for p in params]
+            torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, inverse)
+        torch.nn.utils.clip_grad_norm_(params, 1.0)
+        opt.step()
+        torch._foreach_lerp_(average, [p.detach() for p in params], 0.001)
+
+    return step
 
 
 def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call | None:

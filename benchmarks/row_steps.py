@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 import fastopt
-from benchmarks.timing import Call, interleaved
+from benchmarks.timing import Call, compared
 from fastopt.drivers import threads
 
 
@@ -56,5 +56,5 @@ def compare(
         "time": lambda: opt.step_rows(rows, grads),
     }
     calls |= others(rows, grads) if others else {}
-    found = interleaved(calls, rounds=rounds, between=between)
+    found = compared(calls, rounds=rounds, between=between)
     return found | {"bytes": 28.0 * grads.size}

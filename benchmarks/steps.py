@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastopt
-from benchmarks.timing import Call, interleaved, matmul
+from benchmarks.timing import Call, compared, matmul
 from fastopt import measure
+from fastopt.bench.cases import make, shape_of
 
 Shape = tuple[int, ...]
 
@@ -20,28 +21,14 @@ MODES: dict[str, Call | None] = {"back to back": None, "between matmuls": matmul
 
 
 def arrays(shapes: Iterable[Shape], seed: int, dtype: str = "float32", size: float = 1.0) -> list:
-    """Normal numbers times `size`."""
+    """Numbers in [0, size): positive, since twins add them to second moments, whose roots steps go on to take."""
     rng = np.random.default_rng(seed)
-    return [(rng.standard_normal(s, dtype) * np.dtype(dtype).type(size)) for s in shapes]
+    return [rng.random(s, dtype) * np.dtype(dtype).type(size) for s in shapes]
 
 
 def one_or_all(arrays: Sequence[np.ndarray]) -> Any:
     """A single array by itself, as users give it."""
     return arrays[0] if len(arrays) == 1 else arrays
-
-
-def square(elements: int) -> Shape:
-    """The shape of a matrix of a power of two elements, square or nearly."""
-    width = 1 << ((elements.bit_length()) // 2)
-    return (elements // width, width) if elements >= width else (1, elements)
-
-
-def optimizer(name: str, params: Any, **hyperparameters: Any) -> Any:
-    """One by its name, at a rate that leaves numbers what they are."""
-    opt = getattr(fastopt, name)(params, **{"lr": 1e-6, **hyperparameters})
-    if hasattr(opt, "_require_ahead"):  # the look-ahead belongs to the gradient
-        opt._require_ahead = lambda *_: None
-    return opt
 
 
 def require_traffic(name: str, elements: int) -> None:
@@ -62,11 +49,6 @@ def with_new_arrays(opt: Any, grads: Sequence[np.ndarray], sets: int) -> Call:
     return lambda: opt.step(next(copies))
 
 
-def loops(elements: int) -> int:
-    """How often to call what is measured at once."""
-    return max(1, min(300, (1 << 23) // elements))
-
-
 def against_twin(
     name: str,
     elements: int,
@@ -82,13 +64,14 @@ def against_twin(
 
     Both are split into so many `shares`, or as measured.
     """
-    shape = square(elements)
+    cls = getattr(fastopt, name)
+    shape = shape_of(elements, cls.dimensions)
     gradient = arrays([shape], 1, dtype, 1e-3)[0]
-    opt = optimizer(name, arrays([shape], 0, dtype)[0], **hyperparameters)
+    opt = make(cls, arrays([shape], 0, dtype)[0], **hyperparameters)
     opt._runner.force_shares(shares)
     calls = {"time": stepper(opt, gradient), "twin": stepper(measure.Twin(opt), gradient)}
     calls |= others(gradient) if others else {}
-    found = interleaved(calls, rounds=rounds, loops=loops(elements), between=between)
+    found = compared(calls, rounds=rounds, between=between)
     return found | {"bytes": float(opt._workspace.tables[0].bytes)}
 
 
@@ -98,18 +81,34 @@ def thread_counts() -> list[int]:
     return sorted({*(1 << k for k in range(most.bit_length())), most})
 
 
+SMALL: dict[str, list[Shape]] = {
+    "1": [(1,)],
+    "1,024": [(1 << 10,)],
+    "16,384": [(1 << 14,)],
+    "131,072": [(1 << 17,)],
+    "1,048,576": [(1 << 20,)],
+    "6 of a network, 109,386": [(784, 128), (128,), (128, 64), (64,), (64, 10), (10,)],
+    "100 of 100": [(100,)] * 100,
+}
+
+
 def small(
-    shapes: Sequence[Shape], *, between: Call | None = None, rounds: int = 7
+    shapes: Sequence[Shape],
+    *,
+    between: Call | None = None,
+    rounds: int = 7,
+    others: Callable[[list[np.ndarray]], dict[str, Call]] | None = None,
 ) -> dict[str, float]:
-    """Seconds of AdamW's step with the ``same`` gradient arrays every time, and with ``new`` ones."""
+    """Seconds of AdamW's step with the ``same`` gradient arrays every time, and with ``new`` ones; and of `others`."""
     elements = sum(math.prod(s) for s in shapes)
     grads = arrays(shapes, 1, size=1e-3)
-    opt = optimizer("AdamW", one_or_all(arrays(shapes, 0)))
+    opt = fastopt.AdamW(one_or_all(arrays(shapes, 0)))
     calls = {
         "same": stepper(opt, one_or_all(grads)),
         "new": with_new_arrays(opt, grads, max(2, min(50, 2_000_000 // elements))),
     }
-    return interleaved(calls, rounds=rounds, loops=loops(elements), between=between)
+    calls |= others(grads) if others else {}
+    return compared(calls, rounds=rounds, between=between)
 
 
 class Reading:
@@ -165,12 +164,12 @@ def with_option(
     elements = sum(math.prod(s) for s in shapes)
     grads = arrays(shapes, 1, size=1e-3)
     given = one_or_all(grads)
-    opt = optimizer("AdamW", one_or_all(arrays(shapes, 0)), **option.given)
+    opt = fastopt.AdamW(one_or_all(arrays(shapes, 0)), **option.given)
     asked = dict(option.asked)
     opt.monitor = asked.pop("monitor", False)
     calls = {"time": stepper(opt, given, **asked)}
     if option.twin is not None:
         calls["twin"] = stepper(option.twin(opt), given)
     calls |= others(grads) if others else {}
-    found = interleaved(calls, rounds=rounds, loops=loops(elements), between=between)
+    found = compared(calls, rounds=rounds, between=between)
     return {"twin": math.nan} | found | {"bytes": float((28 + option.added) * elements)}

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from fastopt.bench import rounds as _rounds
-from fastopt.bench.rounds import Call, matmul
+from fastopt.bench.rounds import Call, loops_lasting, matmul
 
-__all__ = ["Call", "interleaved", "matmul"]
+__all__ = ["Call", "compared", "interleaved", "matmul"]
+
+# A turn lasts at least so long, cut into slices of which the shortest counts, unless a call takes longer.
+_SECONDS, _SLICES, _LONG = 0.002, 3, 0.02
 
 
 def interleaved(
@@ -17,4 +20,20 @@ def interleaved(
 ) -> dict[str, float]:
     """Median seconds of each call; with `between`, that runs before every call, untimed."""
     times = _rounds.interleaved(calls, rounds=rounds, loops=loops, between=between)
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def compared(
+    calls: Mapping[str, Call], *, rounds: int = 7, between: Call | None = None
+) -> dict[str, float]:
+    """The same, each called as often as its own time asks for."""
+    for call in calls.values():  # compiles, and touches all memory
+        call()
+    loops = {name: loops_lasting(call, _SECONDS) for name, call in calls.items()}
+    if between is not None:
+        loops = {name: min(count, 30) for name, count in loops.items()}
+    long = any(loops_lasting(call, _LONG) == 1 for call in calls.values())
+    times = _rounds.interleaved(
+        calls, rounds=rounds, loops=loops, slices=1 if long else _SLICES, between=between
+    )
     return {name: float(np.median(values)) for name, values in times.items()}

@@ -14,39 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 import fastopt
+from benchmarks import peers
 from benchmarks.shapes import NETWORKS, shrunk
 from benchmarks.steps import MODES, OPTIONS, Reading, arrays, with_option
 from benchmarks.timing import interleaved
 
-try:
-    import torch
-except ImportError:
-    torch = None  # type: ignore[assignment]
-
 console = Console(width=120)
-
-
-def torch_step(
-    shapes: list[tuple[int, ...]], grads: list[np.ndarray], unscale: bool
-) -> Callable[[], object]:
-    """Fused AdamW with clip_grad_norm_, and the average by _foreach_lerp_; first GradScaler's pass if asked for."""
-    params = [torch.from_numpy(a).requires_grad_() for a in arrays(shapes, 0)]
-    average = [p.detach().clone() for p in params]
-    for p, g in zip(params, grads, strict=True):
-        p.grad = torch.from_numpy(g)
-    opt = torch.optim.AdamW(params, fused=True)
-
-    found, inverse = torch.zeros(1), torch.ones(1)
-
-    def step() -> None:
-        if unscale:
-            tensors = [p.grad for p in params]
-            torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, inverse)
-        torch.nn.utils.clip_grad_norm_(params, 1.0)
-        opt.step()
-        torch._foreach_lerp_(average, [p.detach() for p in params], 0.001)
-
-    return step
 
 
 def against_torch(shapes: list[tuple[int, ...]], rounds: int) -> None:
@@ -68,10 +41,11 @@ def against_torch(shapes: list[tuple[int, ...]], rounds: int) -> None:
         "own": lambda: opt.step(grads, scale=1 / 1024, clip_norm=1.0, skip_nonfinite=True),
         "twin": lambda: twin.step(grads),
     }
+    copies = [g.copy() for g in grads]
+    torch = peers.torch_whole(copies)
     if torch is not None:
-        copies = [g.copy() for g in grads]
-        calls["torch"] = torch_step(shapes, copies, unscale=False)
-        calls["unscaled"] = torch_step(shapes, copies, unscale=True)
+        calls["torch"] = torch
+        calls["unscaled"] = peers.torch_whole(copies, unscale=True)
     for mode, between in MODES.items():
         t = interleaved(calls, rounds=rounds, between=between)
         row = [f"{t['own'] * 1e3:.1f}", f"{t['twin'] * 1e3:.1f}", f"{t['twin'] / t['own']:.3f}"]
@@ -105,8 +79,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="gpt2 options")
     chosen = parser.parse_args()
     rounds = 2 if chosen.smoke else 11
-    if torch is not None:
-        torch.set_num_threads(fastopt.get_num_threads())
     if not chosen.only or "gpt2" in chosen.only:
         shapes = NETWORKS["GPT-2 small"]
         against_torch(shrunk(shapes) if chosen.smoke else shapes, rounds)

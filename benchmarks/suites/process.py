@@ -6,6 +6,7 @@ import numpy as np
 
 import fastopt
 from benchmarks import fresh, steps
+from fastopt.bench.cases import shape_of
 
 from .measured import Measured
 
@@ -51,9 +52,9 @@ class PeakMemory:
 
     def setup(self, optimizer: str, elements: int) -> None:
         """Parameters and gradients."""
-        shape = steps.square(elements)
+        shape = shape_of(elements, None)
         self.gradient = np.ones(shape, np.float32)
-        self.opt = steps.optimizer(optimizer, np.ones(shape, np.float32))
+        self.opt = getattr(fastopt, optimizer)(np.ones(shape, np.float32))
 
     def peakmem_steps(self, optimizer: str, elements: int) -> None:
         """Three steps."""

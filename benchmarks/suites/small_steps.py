@@ -6,24 +6,15 @@ from benchmarks import steps
 
 from .measured import ALL, Measured
 
-_CASES = {
-    "1": [(1,)],
-    "1,024": [(1 << 10,)],
-    "16,384": [(1 << 14,)],
-    "131,072": [(1 << 17,)],
-    "6 of a network, 109,386": [(784, 128), (128,), (128, 64), (64,), (64, 10), (10,)],
-    "100 of 100": [(100,)] * 100,
-}
-
 
 class SmallSteps(Measured):
     """AdamW, a whole call of `step`."""
 
     param_names = ["tensors", "mode"]
-    params = [list(_CASES), list(steps.MODES)]
+    params = [list(steps.SMALL), list(steps.MODES)]
 
     def measure(self, tensors: str, mode: str) -> dict[str, float]:
-        return steps.small(_CASES[tensors], between=steps.MODES[mode], rounds=15 if ALL else 9)
+        return steps.small(steps.SMALL[tensors], between=steps.MODES[mode], rounds=15 if ALL else 9)
 
     def track_same_arrays(self, *case: str) -> float:
         """With the gradient arrays of the step before."""
