@@ -85,6 +85,24 @@ def torch_whole(grads: list[np.ndarray], unscale: bool = False) -> Call | None:
     return step
 
 
+def torch_rows(rows: np.ndarray, grads: np.ndarray, height: int) -> Call | None:
+    """torch.optim.SparseAdam over a table of so many rows."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    torch.set_num_threads(fastopt.get_num_threads())
+    table = torch.zeros((height, grads.shape[1]), requires_grad=True)
+    opt = torch.optim.SparseAdam([table])
+    indices, values = torch.from_numpy(rows[None]), torch.from_numpy(grads)
+
+    def step() -> None:
+        table.grad = torch.sparse_coo_tensor(indices, values, table.shape, check_invariants=False)
+        opt.step()
+
+    return step
+
+
 def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call | None:
     """optax's, compiled with the addition of its updates, over donated arrays."""
     if optax is None:

@@ -13,32 +13,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import row_steps
+from benchmarks import peers, row_steps
 from benchmarks.steps import MODES
-
-try:
-    import torch
-except ImportError:
-    torch = None  # type: ignore[assignment]
 
 console = Console(width=120)
 
 
-def torch_step(rows: np.ndarray, grads: np.ndarray, height: int) -> Callable[[], object]:
-    table = torch.zeros((height, grads.shape[1]), requires_grad=True)
-    opt = torch.optim.SparseAdam([table])
-    indices, values = torch.from_numpy(rows[None]), torch.from_numpy(grads)
-
-    def step() -> None:
-        table.grad = torch.sparse_coo_tensor(indices, values, table.shape, check_invariants=False)
-        opt.step()
-
-    return step
-
-
 def compare(name: str, height: int, width: int, touched: int, table: Table, against: bool) -> None:
     def torch_too(rows: np.ndarray, grads: np.ndarray) -> dict[str, Callable[[], object]]:
-        return {"torch": torch_step(rows, grads, height)} if against and torch is not None else {}
+        call = peers.torch_rows(rows, grads, height) if against else None
+        return {} if call is None else {"torch": call}
 
     for duplicates in (0.0, 0.1):
         for mode, between in MODES.items():

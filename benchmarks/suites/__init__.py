@@ -18,7 +18,3 @@ if "benchmarks" not in sys.modules:
     assert _spec.loader is not None
     sys.modules["benchmarks"] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(sys.modules["benchmarks"])
-
-from benchmarks.pinning import pin_threads
-
-pin_threads()
