@@ -23,7 +23,7 @@ def made(results: dict[str, Any]) -> str:
     sections = [_HEAD, _machine(results)]
     for name, section in _SECTIONS.items():
         if name in parts:
-            sections.append(section(parts[name], parts))
+            sections.append(section(parts[name], results))
     sections.append(_HOW)
     return "\n".join(sections)
 
@@ -71,7 +71,7 @@ def _machine(results: dict[str, Any]) -> str:
     lines = [
         "## Where\n",
         f"- {m['processor']}, {m['cores']} cores{memory}, {m['system']}",
-        f"- fastopt {m['fastopt']} with {m['threads']} threads (layer {m['layer']}), Python {m['Python']}, "
+        f"- fastopt {m['fastopt']} with {_threads_of(m)} (layer {m['layer']}), Python {m['Python']}, "
         + ", ".join(f"{name} {version}" for name, version in m["versions"].items()),
         f"- taken on {' and '.join(dates)}, in {sum(t['seconds'] for t in taken.values()) / 60:.0f} minutes",
     ]
@@ -85,10 +85,14 @@ def _machine(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _threads_of(m: dict[str, Any]) -> str:
+    return "1 thread" if m["threads"] == 1 else f"{m['threads']} threads"
+
+
 # ---- sections -----------------------------------------------------------------------------------
 
 
-def _adamw(part: dict[str, Any], parts: dict[str, Any]) -> str:
+def _adamw(part: dict[str, Any], results: dict[str, Any]) -> str:
     lines = ["## AdamW, by everybody\n", "![Time against size](benchmarks/time-against-size.svg)\n"]
     for mode, sizes in part["times"].items():
         names = list(next(iter(sizes.values()), {}))
@@ -96,7 +100,7 @@ def _adamw(part: dict[str, Any], parts: dict[str, Any]) -> str:
         rows = [[_count(n), *(_us(t[who]) for who in names)] for n, t in sizes.items()]
         lines.append(_table(["numbers", *names], rows))
         lines.append(_comparison(sizes, mode))
-    lines += [_limit(part), _absent(part["absent"])]
+    lines += [_limit(part, results["machine"]["cache"]), _absent(part["absent"])]
     if any(EIGHT_BIT in t for sizes in part["times"].values() for t in sizes.values()):
         lines.append(
             f"{EIGHT_BIT} keeps its two averages in a byte each: it moves 14 bytes for each number, not 28, and its results "
@@ -128,25 +132,31 @@ def _comparison(sizes: dict[str, Any], mode: str) -> str:
     return " ".join(said) + "\n"
 
 
-def _limit(part: dict[str, Any]) -> str:
-    """From which size on memory is the limit, if the twin is a yardstick there."""
-    sizes = part["times"]["back to back"]
-    at_limit, void = [], []
-    for n, t in sizes.items():
+def _limit(part: dict[str, Any], cache: int | None) -> str:
+    """Where the step is at the twin's speed, and whether the twin is a yardstick there."""
+    in_memory, in_cache, void = [], [], []
+    for n, t in part["times"]["back to back"].items():
         if 28 * int(n) / t["twin"] < AT_LIMIT * part["copy"][n]:
             void.append(_count(n))
         elif t["twin"] / t["fastopt"] > AT_LIMIT:
-            at_limit.append(_count(n))
+            beyond = cache is not None and 16 * int(n) > 2 * cache
+            (in_memory if beyond else in_cache).append(_count(n))
     said = []
-    if at_limit:
+    if in_memory:
         said.append(
-            f"Back to back, fastopt ran at {AT_LIMIT:.0%} or more of the twin's speed at {_listed(at_limit)} numbers: there "
-            "memory is the limit, for everybody, and only moving fewer bytes could be faster."
+            f"**The limit**: back to back, fastopt ran at {AT_LIMIT:.0%} or more of the twin's speed at {_listed(in_memory)} numbers, "
+            "whose arrays are more than twice as large as the largest cache: there memory is the limit, for everybody, and only moving "
+            "fewer bytes could be faster."
+        )
+    if in_cache:
+        said.append(
+            f"It did so as well at {_listed(in_cache)} numbers, of which the caches hold all or much: there the step costs no more than the same "
+            "calls and loops that only move the arrays."
         )
     if void:
         said.append(
-            f"The twin itself did not reach {AT_LIMIT:.0%} of a plain copy of as many bytes at {_listed(void)} numbers: there it "
-            "says nothing about memory. (Small steps are launches and calls, not traffic.)"
+            f"At {_listed(void)} numbers the twin itself did not reach {AT_LIMIT:.0%} of the speed of a copy of as many bytes, so it is no "
+            "yardstick there."
         )
     return " ".join(said) + ("\n" if said else "")
 
@@ -157,7 +167,7 @@ def _absent(absent: dict[str, str]) -> str:
     return "\n".join(["Left out:\n", *(f"- {who}: {why}" for who, why in absent.items())]) + "\n"
 
 
-def _small(part: dict[str, Any], parts: dict[str, Any]) -> str:
+def _small(part: dict[str, Any], results: dict[str, Any]) -> str:
     rows = []
     for tensors in next(iter(part.values())):
         for mode, found in part.items():
@@ -173,7 +183,7 @@ def _small(part: dict[str, Any], parts: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def _networks(part: dict[str, Any], parts: dict[str, Any]) -> str:
+def _networks(part: dict[str, Any], results: dict[str, Any]) -> str:
     rows = []
     for name, found in part.items():
         for step, modes in found.items():
@@ -197,7 +207,7 @@ def _networks(part: dict[str, Any], parts: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def _optimizers(part: dict[str, Any], parts: dict[str, Any]) -> str:
+def _optimizers(part: dict[str, Any], results: dict[str, Any]) -> str:
     lines = ["## Every optimizer\n"]
     for elements, found in part.items():
         lines.append(f"![{_count(elements)} numbers](benchmarks/optimizers-{elements}.svg)\n")
@@ -235,9 +245,9 @@ def _optimizers(part: dict[str, Any], parts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _roofline(part: dict[str, Any], parts: dict[str, Any]) -> str:
+def _roofline(part: dict[str, Any], results: dict[str, Any]) -> str:
     ceilings = ", ".join(f"{n} {rate / 1e9:,.0f}" for n, rate in part["ceilings"].items())
-    picture = "![Roofline](benchmarks/roofline.svg)\n\n" if "optimizers" in parts else ""
+    picture = "![Roofline](benchmarks/roofline.svg)\n\n" if "optimizers" in results["parts"] else ""
     return (
         f"## Roofline\n\n{picture}Operations are the additions, multiplications, divisions and roots that a formula writes for each number. The "
         "slanted lines are copies by fastopt's drivers of as many bytes as AdamW moves; the level ones what all threads compute in the nearest "
@@ -246,7 +256,7 @@ def _roofline(part: dict[str, Any], parts: dict[str, Any]) -> str:
     )
 
 
-def _options(part: dict[str, Any], parts: dict[str, Any]) -> str:
+def _options(part: dict[str, Any], results: dict[str, Any]) -> str:
     rows = [
         [option, _count(n), _us(t["time"]), f"{t['time'] / t['plain']:.2f}",
          f"{t['bytes'] / (28 * int(n)):.2f}", f"{t['twin'] / t['time']:.2f}" if t["twin"] else ""]
@@ -260,7 +270,7 @@ def _options(part: dict[str, Any], parts: dict[str, Any]) -> str:
     )
 
 
-def _rows(part: dict[str, Any], parts: dict[str, Any]) -> str:
+def _rows(part: dict[str, Any], results: dict[str, Any]) -> str:
     rows = [
         [name, _us(t["time"]), f"{t['twin'] / t['time']:.2f}", *_peer(t, "torch", "time")]
         for name, t in part.items()
@@ -272,7 +282,7 @@ def _rows(part: dict[str, Any], parts: dict[str, Any]) -> str:
     )
 
 
-def _threads(part: dict[str, Any], parts: dict[str, Any]) -> str:
+def _threads(part: dict[str, Any], results: dict[str, Any]) -> str:
     counts = list(next(iter(part.values())))
     rows = []
     for n, found in part.items():
@@ -287,7 +297,7 @@ def _threads(part: dict[str, Any], parts: dict[str, Any]) -> str:
     )
 
 
-def _start(part: dict[str, Any], parts: dict[str, Any]) -> str:
+def _start(part: dict[str, Any], results: dict[str, Any]) -> str:
     rows = [
         [cache, f"{t['import']:.2f}", f"{t['first']:.3f}", _us(t["second"]), f"{t['peak'] / 2**20:.0f}"]
         for cache, t in part.items()
@@ -319,7 +329,7 @@ def _summary(results: dict[str, Any]) -> str:
     quick = "" if results["taken"]["adamw"]["extent"] == "full" else ", a short run"
     return "\n".join(
         [
-            f"Steps of AdamW in float32 between matrix products, in microseconds; {m['threads']} threads of {m['processor']}{quick}:\n",
+            f"Steps of AdamW in float32 between matrix products, in microseconds; {_threads_of(m)} of {m['processor']}{quick}:\n",
             _table(["numbers", *here], rows),
             _comparison(sizes, "between matmuls"),
         ]

@@ -57,11 +57,19 @@ def machine() -> dict[str, Any]:
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if hasattr(os, "sysconf")
         else None,
+        "cache": largest_cache(),
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         "fastopt": fastopt.__version__,
         "versions": versions,
     }
+
+
+def largest_cache() -> int | None:
+    """Bytes of the largest cache, where the system tells."""
+    sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")
+    found = [int(s.read_text().strip().removesuffix("K")) * 1024 for s in sizes]
+    return max(found, default=None)
 
 
 # ---- parts --------------------------------------------------------------------------------------
