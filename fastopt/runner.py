@@ -286,6 +286,7 @@ class Call:
         arguments: Callable[[int], tuple[Any, ...]],
         shares: int,
     ) -> None:
+        self.shares = shares
         self.kernel = kernel(cpu.driver(shares))
         self._lock = threads.launch_lock() if shares > 1 else None
         self._arguments = arguments(shares)
