@@ -39,7 +39,7 @@ PLANTS = {
     "formula": Plant(
         "fastopt/optimizers/adam.py",
         r"(    def update\(.*:\n)",
-        r"\1" + 2 * "        g = g / c[3]\n",
+        r"\1" + 3 * "        g = g / c[3]\n",
     ),
     # in the drivers, where the twins become slower too
     "drivers": Plant("fastopt/variant.py", r"(?m)^BLOCK = 128$", "BLOCK = 16"),
