@@ -53,12 +53,20 @@ def counted(names: list[str]) -> dict[str, dict[str, float]]:
     return json.loads(done.stdout)
 
 
-def stored() -> dict[str, dict[str, float]]:
-    """The rows of the table."""
+def compiler() -> str:
+    """What made the code."""
+    import llvmlite
+
+    return f"llvmlite {llvmlite.__version__.rpartition('.')[0]} for {PROCESSOR['NUMBA_CPU_NAME']}"
+
+
+def stored() -> tuple[str, dict[str, dict[str, float]]]:
+    """Of which compiler the table is, and its rows."""
     with TABLE.open(newline="") as file:
-        return {
-            row.pop("optimizer"): {k: float(v) for k, v in row.items()}
-            for row in csv.DictReader(file)
+        first = next(file)
+        rows = csv.DictReader(file)
+        return first[1:].strip(), {
+            row.pop("optimizer"): {k: float(v) for k, v in row.items()} for row in rows
         }
 
 
@@ -70,7 +78,8 @@ def _count(name: str) -> dict[str, float]:
     from fastopt.bench.cases import make
     from fastopt.drivers import compile, tile
 
-    opt = make(getattr(fastopt, name), np.ones(1, np.float32))
+    cls = getattr(fastopt, name)
+    opt = make(cls, np.ones((1,) * (cls.dimensions or 1), np.float32))
     variant = opt._workspace.variant(0)
     body = tile.update(variant)
     loop = numba.njit(**compile.INSIDE)(tile.loop(variant, body).py_func)
@@ -104,6 +113,7 @@ def main() -> None:
 
     rows = counted(list(fastopt.optimizers.__all__))
     with TABLE.open("w", newline="") as file:
+        file.write(f"# {compiler()}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["optimizer", *next(iter(rows.values()))])
         writer.writerows([name, *(f"{v:g}" for v in row.values())] for name, row in rows.items())
