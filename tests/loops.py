@@ -89,7 +89,7 @@ def _count(name: str) -> dict[str, float]:
     code = [line.strip() for line in lines if re.match(r"\s+\w", line)]
     packed = [line for line in code if "%ymm" in line]
     memory = [line for line in packed if "(" in line and "%rsp" not in line]
-    stores = [line for line in memory if re.match(r"vmov\w+\s+%ymm\d+, .*\)$", line)]
+    stores = [line for line in memory if re.match(r"v(mask)?mov\w+\s.*\)$", line)]
     elements = 8 * len(stores) / len(body.closed)
     kinds = {k: sum(bool(re.match(p, line)) for line in packed) for k, p in _KINDS.items()}
     return {
