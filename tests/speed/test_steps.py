@@ -9,6 +9,7 @@ import pytest
 
 from fastopt.bench import statistics
 from fastopt.bench.cases import Case, Subject
+from fastopt.bench.statistics import Rounds
 
 # Short turns, of which the shortest in each row of five counts: others use these cores too.
 ROUNDS, ROW = 75, 5
@@ -37,10 +38,13 @@ def timed(turn):
     return time.perf_counter() - start
 
 
-def fractions(own, twin):
-    """Of the twin's speed, one for each row of turns."""
-    own, twin = (np.reshape(times, (-1, ROW)).min(axis=1) for times in (own, twin))
-    return twin / own
+def shortest(times):
+    return np.reshape(times, (-1, ROW)).min(axis=1)
+
+
+def slowdown(before, now):
+    (own, twin), (new_own, new_twin) = np.array(before), now
+    return statistics.ratio(Rounds((new_own,), (new_twin,)), Rounds((twin,), (own,)))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.optimizer}-{c.elements}")
@@ -55,20 +59,18 @@ def test_step(case, benchmark, saved, rows, pytestconfig):
         benchmark.pedantic(
             own, setup=lambda: twins.append(timed(twin)), rounds=ROUNDS, warmup_rounds=1
         )
-        times = benchmark.stats.stats.data
-        found = fractions(times, twins[-ROUNDS:])
-        benchmark.extra_info.update(case=case.name, steps=loops, fractions=found.tolist())
-        figures = [f"{min(times) / loops * 1e6:.1f}", f"{np.median(found):.3f}"]
-        slower = ""
+        times = [shortest(benchmark.stats.stats.data), shortest(twins[-ROUNDS:])]
+        own_times, twin_times = times
+        benchmark.extra_info.update(case=case.name, times=[t.tolist() for t in times])
+        fraction = statistics.ratio(Rounds((twin_times,), (own_times,)))
+        figures = [f"{statistics.typical(own_times) / loops * 1e6:.1f}", f"{fraction.value:.3f}"]
         if case.name in saved:
-            before, limit = np.array(saved[case.name]["fractions"]), pytestconfig.option.slower
-            ratio = statistics.of_medians(before, found)
-            if ratio.beyond(limit):  # once more
-                turns = np.array([(timed(twin), timed(own)) for _ in range(ROUNDS)])
-                ratio = statistics.of_medians(before, fractions(turns[:, 1], turns[:, 0]))
-                slower = f"twice slower than {limit:g} times"
+            limit = pytestconfig.option.slower
+            ratio = slowdown(saved[case.name]["times"], times)
+            if once := ratio.beyond(limit):
+                turns = np.array([(timed(own), timed(twin)) for _ in range(ROUNDS)])
+                ratio = slowdown(saved[case.name]["times"], [shortest(t) for t in turns.T])
             figures.append(f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})")
-            rows.append((case.name, *figures))
-            assert not (slower and ratio.beyond(limit)), f"{case.name}: {slower}: {ratio}"
-        else:
-            rows.append((case.name, *figures, ""))
+        rows.append((case.name, *figures))
+        if case.name in saved:
+            assert not (once and ratio.beyond(limit)), f"twice slower than {limit:g} times: {ratio}"
