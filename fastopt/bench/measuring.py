@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -103,6 +104,7 @@ def measured(case: Case, settings: Settings) -> Result:
 
 
 def _measured(case: Case, settings: Settings) -> Result:
+    gc.collect()  # the arrays of the case before
     try:
         subject = Subject(case)
     except MemoryError as error:
