@@ -107,13 +107,16 @@ def checked_out(revision: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def sides(*named: tuple[str, Path]) -> Iterator[list[Side]]:
-    """Sides of these names and sources; in this environment where it serves them, else in a new one."""
+def sides(*named: tuple[str, Path], caches: Path | None = None) -> Iterator[list[Side]]:
+    """Sides of these names and sources; in this environment where it serves them, else in a new one.
+
+    Kernels are kept in `caches`, or dropped.
+    """
     with tempfile.TemporaryDirectory(prefix="fastopt-gate-") as folder:
         found = []
         for name, source in named:
-            cache = Path(folder, f"cache-{len(found)}")
-            cache.mkdir()
+            cache = (caches or Path(folder)).resolve() / f"cache-{len(found)}"
+            cache.mkdir(parents=True, exist_ok=True)
             python = Path(sys.executable)
             if _dependencies(source) != _dependencies(ROOT):
                 python = _environment(source, Path(folder, f"environment-{len(found)}"))
