@@ -261,11 +261,14 @@ def test_no_base_is_no_failure(gate):
     assert "skipped: this clone has no commit no-such-commit" in done.stdout
 
 
-def test_two_sides_measure_in_turn(gate, tmp_path):
+def test_two_sides_measure_in_turn(gate):
     from benchmarks.gate.sides import Side
+    from fastopt.drivers.compile import cache_folder
 
     name = "SGD, 1,024, one thread"
-    sides = [Side(n, ROOT, Path(sys.executable), tmp_path) for n in ("one", "same")]
+    kept = cache_folder()
+    kept.mkdir(parents=True, exist_ok=True)
+    sides = [Side(n, ROOT, Path(sys.executable), kept) for n in ("one", "same")]
     (found,) = gate.measure(*sides, [name], gate.Effort(seconds=1e-4, rounds=3))
     assert found.case == name
     assert found.time.low <= found.time.value <= found.time.high
