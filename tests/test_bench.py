@@ -142,6 +142,8 @@ def test_cases():
     for wrong in ("adamw", "", "fastopt:check", "no_such_module:A", "fastopt:NoSuch", ":Adam"):
         with pytest.raises(ValueError, match="optimizer"):
             optimizer_class(wrong)
+    with pytest.raises(NotMeasured, match="memory"):
+        Subject(Case("SGD", 1 << 40, "float64"))
     with pytest.raises(NotMeasured, match="matrix products"):
         Subject(Case("Muon", 16, "float32"))
 
@@ -210,10 +212,14 @@ def test_measures_saves_compares_and_draws(tmp_path, monkeypatch):
         (["--compare", "never"], "no saved run 'never'"),
         (["--save", "../x"], "name of a run"),
         (["--json", "no/such/folder/a.json"], "no folder"),
+        (["--json", "."], "is a folder"),
+        (["--plot", "a.nonsense"], "ends in one of"),
+        (["--save", "a", "--folder", "file/x"], "file"),
     ],
 )
 def test_refuses_before_it_measures(arguments, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("no folder")
     assert said in bench(*arguments, code=2)
 
 

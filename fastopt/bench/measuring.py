@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastopt.bench import against, statistics
-from fastopt.bench.cases import Case, NotMeasured, Subject
+from fastopt.bench.cases import Case, Subject
 from fastopt.bench.rounds import interleaved, loops_lasting, matmul
 from fastopt.bench.statistics import Ratio, Rounds
 
@@ -105,10 +105,7 @@ def measured(case: Case, settings: Settings) -> Result:
 
 def _measured(case: Case, settings: Settings) -> Result:
     gc.collect()  # the arrays of the case before
-    try:
-        subject = Subject(case)
-    except MemoryError as error:
-        raise NotMeasured("it does not fit into memory") from error
+    subject = Subject(case)
     calls, skipped = dict(subject.calls), {}
     for peer in settings.peers:
         found = against.PEERS[peer](case.optimizer, subject.parameter, subject.gradient)
