@@ -70,17 +70,23 @@ def stored() -> tuple[str, dict[str, dict[str, float]]]:
         }
 
 
-def _count(name: str) -> dict[str, float]:
-    import numba
+def variant_of(name: str):
+    """That of an optimizer as it is made without hyperparameters, in float32."""
     import numpy as np
 
     import fastopt
     from fastopt.bench.cases import make
-    from fastopt.drivers import compile, tile
 
     cls = getattr(fastopt, name)
-    opt = make(cls, np.ones((1,) * (cls.dimensions or 1), np.float32))
-    variant = opt._workspace.variant(0)
+    return make(cls, np.ones((1,) * (cls.dimensions or 1), np.float32))._workspace.variant(0)
+
+
+def _count(name: str) -> dict[str, float]:
+    import numba
+
+    from fastopt.drivers import compile, tile
+
+    variant = variant_of(name)
     body = tile.update(variant)
     loop = numba.njit(**compile.INSIDE)(tile.loop(variant, body).py_func)
     real, whole = numba.from_dtype(variant.dtype), numba.types.int64
