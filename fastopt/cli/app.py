@@ -105,3 +105,19 @@ def warmup(
     if unknown:
         raise typer.BadParameter(f"no optimizer {', '.join(unknown)}; there are {', '.join(known)}")
     warmup.run(names or list(known), [d.value for d in dtype or list(Precision)])
+
+
+@app.command()
+def playground(
+    port: Annotated[
+        int | None, typer.Option(help="Where the server listens; a free port if left out.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
+) -> None:
+    """Watch optimizers on surfaces in the browser, with a slider for every hyperparameter.
+
+    Serves on this machine only, until it is interrupted. Needs the extra "playground".
+    """
+    from fastopt.cli import playground
+
+    playground.run(port, browser)

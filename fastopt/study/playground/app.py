@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bokeh.core.properties import Dict, Int, String
+from bokeh.core.properties import Bool, Dict, Int, String
 from bokeh.document import Document
 from bokeh.events import Tap
 from bokeh.model import DataModel
@@ -29,6 +29,8 @@ from fastopt.study.playground.sidebar import Sidebar
 
 #: How long nothing must move before maps are drawn finely, in milliseconds.
 REST = 250
+#: How long before work that may need a compiler, in milliseconds.
+NOTICE = 50
 
 
 class Page(DataModel):
@@ -44,6 +46,7 @@ class Page(DataModel):
     formula = String(default="", help="Of the objective.")
     view = String(default="surface")
     theme = String(default="auto")
+    busy = Bool(default=False, help="Whether the server is at something long.")
     steps = Int(default=1)
     active = Int(default=0)
     chosen = String(default="", help="The label of the active run.")
@@ -66,7 +69,7 @@ class Playground:
         self.sidebar = Sidebar(self.setting, self)
         self._planned = False
         self._refinement: Any = None
-        self._update()
+        self._plan()
         self.page.on_change("received", lambda attr, old, new: self._plan())
         self.page.on_change("request", lambda attr, old, new: self._answer(new))
         self.drawing.plots.surface.on_event(Tap, self._tapped)
@@ -195,15 +198,19 @@ class Playground:
 
     def _plan(self) -> None:
         """Draw once all that has arrived is read; while the browser is busy, when it has finished."""
-        if not self._planned and self._behind() and self.page.received == self.page.answer:
-            self._planned = True
+        behind = self.setting is not self.drawing.setting
+        if self._planned or not behind or self.page.received != self.page.answer:
+            return
+        self._planned = True
+        if self.drawing.knows(self.setting):
             self.document.add_next_tick_callback(self._update)
-
-    def _behind(self) -> bool:
-        return self.setting is not self.drawing.setting
+        else:  # after the browser has been told
+            self.page.busy = True
+            self.document.add_timeout_callback(self._update, NOTICE)
 
     def _update(self) -> None:
         self._planned = False
+        self.page.busy = False
         try:
             self.drawing.draw(self.setting)
         except (ValueError, TypeError, ArithmeticError) as error:

@@ -74,13 +74,23 @@ def least(text: str) -> float | None:
 def errors(setting: Setting, run: Run) -> np.ndarray:
     """How far the values are above the least, as a logarithm; the values themselves where none is known."""
     values = np.asarray(trajectory(setting, run).values, float)[drawn_steps(setting.steps)]
-    low = least(setting.objective)
+    return above(values, least(setting.objective))
+
+
+def above(values: np.ndarray, low: float | None) -> np.ndarray:
+    """Values as `errors` gives them, NaN where they are not finite."""
     with np.errstate(all="ignore"):
-        if low is None:
-            shown = np.where(np.abs(values) < 1e12, values, np.nan)
-        else:
-            shown = np.log10(np.maximum(values - low, 10**LEAST))
+        shown = values if low is None else np.log10(np.maximum(values - low, 10**LEAST))
     return np.where(np.isfinite(shown), shown, np.nan)
+
+
+def worth(values: np.ndarray, low: float | None) -> tuple[float, float]:
+    """The errors that an axis should reach at most: those on the surface, and all below them where they end."""
+    shown = above(values, low)
+    if not np.isfinite(shown).any():
+        return -1.0, 1.0
+    bottom, top = float(np.nanmin(shown)), float(np.nanmax(shown))
+    return (bottom - (top - bottom) if low is None else LEAST), top
 
 
 def slots(setting: Setting, run: Run) -> dict[str, np.ndarray]:

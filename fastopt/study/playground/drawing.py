@@ -10,10 +10,24 @@ import numpy as np
 from fastopt.study.playground import courses, maps
 from fastopt.study.playground.look import LIGHT, LOOKS, mixed
 from fastopt.study.playground.plots import Plots
-from fastopt.study.playground.setting import MOST_RUNS, Run, Setting
+from fastopt.study.playground.setting import Run, Setting
 
 #: Points along an edge of the surface, and how many contours it has.
 GRID, CONTOURS = 180, 16
+
+_compiled: set[Any] = set()
+
+
+def _needs(setting: Setting) -> set[Any]:
+    """What has code of its own: every variant of an optimizer on every objective, and every map."""
+    view = (setting.view, setting.run.optimizer)
+    return {setting.objective, view} | {(setting.objective, _variant(run)) for run in setting.runs}
+
+
+def _variant(run: Run) -> Any:
+    """Switches, names, and which numbers are 0: all that can change which slots there are."""
+    values = run.hyperparameters.values()
+    return (run.optimizer, *(v if isinstance(v, bool | str) else v == 0 for v in values))
 
 
 class Drawing:
@@ -36,6 +50,7 @@ class Drawing:
         self.plots.dress(self.look)
         self._sent: list[Any] = []  # the trajectories that are drawn
         self._slots: Any = None
+        self._worth = (0.0, 1.0)  # the errors that are worth a place on the axis
 
     @property
     def formula(self) -> str:
@@ -49,6 +64,10 @@ class Drawing:
         self.plots.dress(self.look)
         if self.setting is not None:
             self._colour_basins(self.setting)
+
+    def knows(self, setting: Setting) -> bool:
+        """Whether all that a setting needs has been compiled in this process before."""
+        return _needs(setting) <= _compiled
 
     def draw(self, setting: Setting) -> None:
         """Show a setting; if it cannot be computed, raise and show what was there."""
@@ -65,6 +84,7 @@ class Drawing:
         self.plots.start.data = {"x": [setting.start[0]], "y": [setting.start[1]]}
         self._courses(setting, traced)
         self.setting = setting
+        _compiled.update(_needs(setting))
 
     def refine(self) -> None:
         """Draw the map finely."""
@@ -114,11 +134,9 @@ class Drawing:
 
     def _fit_errors(self, setting: Setting) -> None:
         data = self.plots.courses.data
-        low, high = courses.extent([np.asarray(data[f"e{i}"]) for i in range(len(setting.runs))])
+        columns = [np.asarray(data[f"e{i}"]) for i in range(len(setting.runs))]
+        low, high = courses.extent([np.clip(c, *self._worth) for c in columns])
         self.plots.errors.y_range.update(start=low, end=high)
-        least = courses.least(setting.objective)
-        label = "value f" if least is None else "log₁₀ (f - min f)"
-        self.plots.errors.yaxis.axis_label = label
 
     # ---- the surface ------------------------------------------------------------------------------------
 
@@ -127,12 +145,15 @@ class Drawing:
         (left, right), (bottom, top) = of.bounds
         x, y = np.linspace(left, right, GRID), np.linspace(bottom, top, GRID)
         points = np.stack(np.broadcast_arrays(x, y[:, None]), axis=-1)
-        heights = levelled(np.asarray(of.value(points), float), courses.least(setting.objective))
+        values = np.asarray(of.value(points), float)
+        least = courses.least(setting.objective)
+        heights = levelled(values, least)
         plots = self.plots
+        self._worth = courses.worth(values, least)
+        plots.errors.yaxis.axis_label = "f" if least is None else "log₁₀ (f - min f)"
         plots.surface.x_range.update(start=left, end=right, reset_start=left, reset_end=right)
         plots.surface.y_range.update(start=bottom, end=top, reset_start=bottom, reset_end=top)
-        self._place = {"x": [left], "y": [bottom], "dw": [right - left], "dh": [top - bottom]}
-        plots.landscape.data = {"image": [heights.astype(np.float32)], **self._place}
+        plots.landscape.data = placed(heights, of.bounds)
         made = contourpy.contour_generator(x, y, np.ma.masked_invalid(heights))
         lines = [
             line for level in np.linspace(0, 1, CONTOURS + 2)[1:-1] for line in made.lines(level)
@@ -150,12 +171,9 @@ class Drawing:
             self._rates(setting, edge)
 
     def _basins(self, setting: Setting, edge: int) -> None:
-        image = maps.basins(setting, setting.run, edge).astype(np.float32)
-        (left, right), (bottom, top) = courses.surface(setting.objective).bounds
+        image = maps.basins(setting, setting.run, edge)
         self._colour_basins(setting)
-        self.plots.basins.data = {
-            "image": [image], "x": [left], "y": [bottom], "dw": [right - left], "dh": [top - bottom],
-        }  # fmt: skip
+        self.plots.basins.data = placed(image, courses.surface(setting.objective).bounds)
 
     def _colour_basins(self, setting: Setting) -> None:
         count = len(courses.surface(setting.objective).minima)
@@ -176,12 +194,18 @@ class Drawing:
             self.axes = over
         low, high = courses.extent([image])
         self.plots.speeds.update(low=low, high=high)
-        self.plots.rates.data = {
-            "image": [image.astype(np.float32)], "x": [x.start], "y": [y.start],
-            "dw": [x.end - x.start], "dh": [y.end - y.start],
-        }  # fmt: skip
+        self.plots.rates.data = placed(image, ((x.start, x.end), (y.start, y.end)))
         place = over.places(setting.run)
         self.plots.here.data = {"x": [place[0]], "y": [place[1]]}
+
+
+def placed(image: np.ndarray, bounds: Any) -> dict[str, list[Any]]:
+    """The columns of a source for an image that fills these bounds."""
+    (left, right), (bottom, top) = bounds
+    return {
+        "image": [image.astype(np.float32)],
+        "x": [left], "y": [bottom], "dw": [right - left], "dh": [top - bottom],
+    }  # fmt: skip
 
 
 def levelled(values: np.ndarray, least: float | None) -> np.ndarray:
@@ -203,6 +227,3 @@ def levelled(values: np.ndarray, least: float | None) -> np.ndarray:
     logarithms = np.log1p(above / scale)
     heights[finite] = logarithms / (logarithms.max() or 1.0)
     return heights
-
-
-assert MOST_RUNS <= len(LIGHT.runs)

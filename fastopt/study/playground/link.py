@@ -34,7 +34,7 @@ def query(setting: Setting) -> str:
     --------
     >>> from fastopt.study.playground import link, setting
     >>> link.query(setting.first()).split("&")[:3]
-    ['objective=beale', 'start=-1.5,1.5', 'steps=300']
+    ['objective=beale', 'start=1.0,1.5', 'steps=300']
     """
     pairs = [
         ("objective", setting.objective),

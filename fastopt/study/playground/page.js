@@ -180,10 +180,12 @@ const playground = (() => {
   function start(models) {
     ({ page, courses, shown, heads, renderers } = models);
     const on = (name, act) => { page.properties[name].change.connect(act); act(); };
-    on("answer", drawn);
+    page.properties.answer.change.connect(drawn);
+    if (page.answer) drawn();
     on("message", message);
     on("view", view);
     on("theme", dress);
+    on("busy", () => { $("busy").hidden = !page.busy; });
     on("query", address);
     on("formula", () => { $("formula").textContent = `f(x, y) = ${page.formula}`; });
     on("chosen", () => { $("slots-of").textContent = page.chosen; });

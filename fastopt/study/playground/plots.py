@@ -23,8 +23,12 @@ from fastopt.study.playground.look import Look
 from fastopt.study.playground.scales import Scale
 from fastopt.study.playground.setting import MOST_RUNS
 
-TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
+TOOLS = "pan,wheel_zoom,box_zoom,reset"
 NOTHING: list[float] = []
+SHORT = """
+const size = Math.abs(tick)
+return size && (size >= 1e5 || size < 1e-3) ? tick.toExponential() : String(Number(tick.toPrecision(5)))
+"""
 
 
 class Plots:
@@ -44,7 +48,7 @@ class Plots:
         columns = ["step"] + [f"{c}{i}" for i in range(MOST_RUNS) for c in "xye"]
         columns += [f"s{j}" for j in range(MOST_SLOTS)]
         self.courses = ColumnDataSource({c: NOTHING for c in columns}, name="courses")
-        self.shown = ColumnDataSource({c: NOTHING for c in columns}, name="shown")
+        self.shown = ColumnDataSource({c: [0.0] for c in columns}, name="shown")
         self.heads = ColumnDataSource({"x": NOTHING, "y": NOTHING, "color": NOTHING}, name="heads")
         self.landscape = ColumnDataSource({k: NOTHING for k in ("image", "x", "y", "dw", "dh")})
         self.contours = ColumnDataSource({"xs": NOTHING, "ys": NOTHING})
@@ -62,7 +66,7 @@ class Plots:
 
     def _figure(self, name: str, tools: str = TOOLS, **options: Any) -> figure:
         made = figure(
-            name=name, tools=tools, sizing_mode="stretch_both", min_border=4, toolbar_location="above",
+            name=name, tools=tools, sizing_mode="stretch_both", min_border=4, toolbar_location="right", toolbar_inner=True,
             **options,
         )  # fmt: skip
         made.toolbar.logo = None
@@ -105,9 +109,10 @@ class Plots:
     def _slots(self) -> None:
         f = self.slots = self._figure("slots", x_range=self.errors.x_range)
         f.y_range.only_visible = True
+        f.yaxis.formatter = CustomJSTickFormatter(code=SHORT)
         f.xaxis.axis_label = "step"
         self.slot_lines = [
-            f.line("step", f"s{j}", source=self.shown, line_width=1.8, visible=False, name=f"slot{j}")
+            f.line("step", f"s{j}", source=self.shown, line_width=1.8, name=f"slot{j}")
             for j in range(MOST_SLOTS)
         ]
         self.slot_legend = self._legend(f, "top_right")
@@ -165,7 +170,7 @@ class Plots:
     def dress(self, look: Look) -> None:
         """Put on the colours of a theme."""
         for f in (self.surface, self.errors, self.slots, self.rate_map):
-            f.background_fill_color = f.border_fill_color = look.paper
+            f.background_fill_color = f.border_fill_color = None  # the page's
             f.outline_line_color = look.outline
             f.grid.grid_line_color = look.grid
             f.axis.axis_label_text_color = f.axis.major_label_text_color = look.muted

@@ -100,11 +100,11 @@ def first() -> Setting:
     ('beale', ['Momentum', 'RMSprop', 'Adam'])
     """
     runs = (
-        Run.of("Momentum", lr=0.01),
-        Run.of("RMSprop", lr=0.01),
+        Run.of("Momentum", lr=0.001),
+        Run.of("RMSprop", lr=0.03),
         Run.of("Adam", lr=0.1),
     )
-    return Setting("beale", (-1.5, 1.5), 300, 0.0, 0, runs, active=2)
+    return Setting("beale", (1.0, 1.5), 300, 0.0, 0, runs, active=2)
 
 
 def objective_of(text: str) -> objectives.Objective:

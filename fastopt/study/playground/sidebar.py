@@ -24,12 +24,18 @@ from bokeh.models import (
 from fastopt.study import objectives
 from fastopt.study.playground import controls, link, widgets
 from fastopt.study.playground.scales import Scale
-from fastopt.study.playground.setting import MOST_STEPS, Run, Setting
+from fastopt.study.playground.setting import MOST_RUNS, MOST_STEPS, Run, Setting
 
 if TYPE_CHECKING:
     from fastopt.study.playground.app import Playground
 
 OWN = "(expression)"
+NARROW: dict[str, Any] = {"sizing_mode": "stretch_width", "min_width": 60, "margin": 4}
+#: The buttons of runs: several rows, and each with the colour of its lines.
+CHIPS = ".bk-btn-group { flex-wrap: wrap; gap: 4px }" + "".join(
+    f".bk-btn:nth-child({i + 1}) {{ flex: 0 1 auto; border-radius: 6px !important; border-bottom: 3px solid var(--run-{i}) }}"
+    for i in range(MOST_RUNS)
+)
 NOISE = Scale("log", -3, 2, 0.01)
 STEPS = Scale("log", 0, math.log10(MOST_STEPS), 0.01)
 #: Added in this order, as far as they are not there.
@@ -50,8 +56,8 @@ class Sidebar:
             title="or an expression in x and y", name="expression", sizing_mode="stretch_width",
             placeholder="(x**2 + y - 11)**2 + sin(x)",
         )  # fmt: skip
-        self.x = TextInput(title="Start x", name="start x", width=90)
-        self.y = TextInput(title="y", name="start y", width=90)
+        self.x = TextInput(title="Start x", name="start x", **NARROW)
+        self.y = TextInput(title="y", name="start y", **NARROW)
         self.steps = Slider(
             title="Steps", name="steps", start=STEPS.start, end=STEPS.end, step=STEPS.step, value=0, show_value=False,
             sizing_mode="stretch_width", margin=(0, 6, 0, 4),
@@ -62,8 +68,10 @@ class Sidebar:
             title="", name="noise", start=NOISE.start, end=NOISE.end, step=NOISE.step, value=0, show_value=False,
             sizing_mode="stretch_width", margin=(0, 6, 0, 4),
         )  # fmt: skip
-        self.seed = Spinner(title="Seed", name="seed", low=0, high=link.MOST_SEED, step=1, width=90)
-        self.runs = RadioButtonGroup(name="runs", sizing_mode="stretch_width")
+        self.seed = Spinner(title="Seed", name="seed", low=0, high=link.MOST_SEED, step=1, **NARROW)
+        self.runs = RadioButtonGroup(
+            name="runs", sizing_mode="stretch_width", stylesheets=[InlineStyleSheet(css=CHIPS)]
+        )
         self.optimizer = Select(
             title="Optimizer", name="optimizer", options=controls.names(), sizing_mode="stretch_width"
         )
