@@ -3,7 +3,7 @@
 "use strict";
 
 const playground = (() => {
-  let page, courses, shown, heads, renderers, colours;
+  let page, courses, shown, kept, heads, renderers;
   let frame = Infinity; // the last step that is shown; Infinity: all, however many there are
   let playing = 0, last = 0, asked = 0, linkTimer = 0, savedCode = "";
   const $ = (id) => document.getElementById(id);
@@ -24,17 +24,29 @@ const playground = (() => {
     return n;
   }
 
+  const before = new Map(); // what each source was cut from, and where
+
+  function fill(source, n, columns) { // columns of `courses` by the names they have in the source
+    const from = [n, ...Object.values(columns)];
+    if (before.get(source)?.every((part, i) => part === from[i])) return; // nothing to paint anew
+    before.set(source, from);
+    const data = {};
+    for (const [name, column] of Object.entries(columns)) data[name] = n < column.length ? column.slice(0, n) : column;
+    source.setv({ data }, quiet);
+  }
+
   function cut() {
-    const n = count(), data = {};
-    for (const [name, column] of Object.entries(courses.data))
-      data[name] = n < column.length ? column.slice(0, n) : column;
-    shown.setv({ data }, quiet);
+    const all = courses.data, n = count();
     const x = [], y = [], color = [];
     renderers.forEach((path, i) => {
-      const xs = data["x" + i];
-      if (!path.visible || !xs.length) return;
-      x.push(xs[n - 1]); y.push(data["y" + i][n - 1]); color.push(path.glyph.line_color.value ?? path.glyph.line_color);
+      const [xs, ys] = [all["x" + i], all["y" + i]];
+      fill(shown[i], n, { step: all.step, x: xs, y: ys, e: all["e" + i] });
+      if (!path.visible || !n) return;
+      x.push(xs[n - 1]);
+      y.push(ys[n - 1]);
+      color.push(path.glyph.line_color.value ?? path.glyph.line_color);
     });
+    fill(kept, n, Object.fromEntries(Object.entries(all).filter(([name]) => /^(step|s\d+)$/.test(name))));
     heads.setv({ data: { x, y, color } }, quiet);
     $("frame").max = steps();
     $("frame").value = reached();
@@ -178,7 +190,7 @@ const playground = (() => {
   }
 
   function start(models) {
-    ({ page, courses, shown, heads, renderers } = models);
+    ({ page, courses, shown, kept, heads, renderers } = models);
     const on = (name, act) => { page.properties[name].change.connect(act); act(); };
     page.properties.answer.change.connect(drawn);
     if (page.answer) drawn();
@@ -216,5 +228,5 @@ const playground = (() => {
     document.documentElement.dataset.ready = "yes";
   }
 
-  return { start, models: () => ({ page, courses, shown }) };
+  return { start, models: () => ({ page, courses, shown, kept }) };
 })();

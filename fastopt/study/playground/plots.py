@@ -38,17 +38,22 @@ class Plots:
     ----------
     courses : ColumnDataSource
         All that the server knows: ``step``, for each run i ``x{i}``, ``y{i}``, ``e{i}``, and for each slot ``s{j}``.
-    shown : ColumnDataSource
-        As much of it as the animation has reached; the browser cuts it off.
+    shown : list of ColumnDataSource
+        As much of each run as the animation has reached: ``step``, ``x``, ``y``, ``e``; the browser cuts it off.
+    kept : ColumnDataSource
+        The same of the slots.
     heads : ColumnDataSource
         Where each run is.
     """
 
     def __init__(self) -> None:
-        columns = ["step"] + [f"{c}{i}" for i in range(MOST_RUNS) for c in "xye"]
-        columns += [f"s{j}" for j in range(MOST_SLOTS)]
-        self.courses = ColumnDataSource({c: NOTHING for c in columns}, name="courses")
-        self.shown = ColumnDataSource({c: [0.0] for c in columns}, name="shown")
+        slots = [f"s{j}" for j in range(MOST_SLOTS)]
+        runs = [f"{c}{i}" for i in range(MOST_RUNS) for c in "xye"]
+        self.courses = ColumnDataSource({c: NOTHING for c in ("step", *runs, *slots)}, name="courses")
+        self.shown = [
+            ColumnDataSource({c: NOTHING for c in ("step", "x", "y", "e")}) for _ in range(MOST_RUNS)
+        ]
+        self.kept = ColumnDataSource({c: [0.0] for c in ("step", *slots)})
         self.heads = ColumnDataSource({"x": NOTHING, "y": NOTHING, "color": NOTHING}, name="heads")
         self.landscape = ColumnDataSource({k: NOTHING for k in ("image", "x", "y", "dw", "dh")})
         self.contours = ColumnDataSource({"xs": NOTHING, "ys": NOTHING})
@@ -86,7 +91,7 @@ class Plots:
         self.contour = f.multi_line("xs", "ys", source=self.contours, line_width=0.8, level="underlay")
         self.mark = f.scatter("x", "y", source=self.marks, marker="star", size=15, level="glyph")
         self.paths = [
-            f.line(f"x{i}", f"y{i}", source=self.shown, line_width=2.2, name=f"path{i}")
+            f.line("x", "y", source=self.shown[i], line_width=2.2, name=f"path{i}")
             for i in range(MOST_RUNS)
         ]
         self.begin = f.scatter("x", "y", source=self.start, marker="circle_cross", size=13, line_width=2)
@@ -99,7 +104,7 @@ class Plots:
         f = self.errors = self._figure("errors", x_range=Range1d(0, 1), y_range=Range1d(0, 1))
         f.xaxis.axis_label = "step"
         self.courses_of_error = [
-            f.line("step", f"e{i}", source=self.shown, line_width=1.8, name=f"error{i}")
+            f.line("step", "e", source=self.shown[i], line_width=1.8, name=f"error{i}")
             for i in range(MOST_RUNS)
         ]
         for path, course in zip(self.paths, self.courses_of_error, strict=True):
@@ -112,7 +117,7 @@ class Plots:
         f.yaxis.formatter = CustomJSTickFormatter(code=SHORT)
         f.xaxis.axis_label = "step"
         self.slot_lines = [
-            f.line("step", f"s{j}", source=self.shown, line_width=1.8, name=f"slot{j}")
+            f.line("step", f"s{j}", source=self.kept, line_width=1.8, name=f"slot{j}")
             for j in range(MOST_SLOTS)
         ]
         self.slot_legend = self._legend(f, "top_right")

@@ -81,7 +81,7 @@ def document(doc: Document) -> None:
         doc.add_root(root)
     plots.surface.tags = [playground.page]  # what no root refers to does not reach the browser
     models = {
-        "page": playground.page, "courses": plots.courses, "shown": plots.shown, "heads": plots.heads,
+        "page": playground.page, "courses": plots.courses, "shown": plots.shown, "kept": plots.kept, "heads": plots.heads,
         "renderers": plots.paths,
     }  # fmt: skip
     names = ", ".join(models)
