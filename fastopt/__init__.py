@@ -2,6 +2,9 @@
 
 __version__ = "0.1.0"
 
+import importlib
+from typing import Any
+
 from fastopt import optimizers, scalar, schedules, smoothing, wrappers
 from fastopt.buffers import FlatBuffer
 from fastopt.contract import check
@@ -32,3 +35,9 @@ __all__ = [
     *optimizers.__all__,
     *wrappers.__all__,
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "study":  # not part of the import: only who asks for it waits for it
+        return importlib.import_module("fastopt.study")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

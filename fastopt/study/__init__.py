@@ -1,0 +1,10 @@
+"""Watching optimizers: objectives in the plane, and the ways that optimizers take over them.
+
+Everything here runs the library's own rules; what is shown is what trains.
+"""
+
+from fastopt.study import objectives
+from fastopt.study.objectives import Objective
+from fastopt.study.trajectories import Trajectory, trace
+
+__all__ = ["Objective", "Trajectory", "objectives", "trace"]
