@@ -169,20 +169,18 @@ def _on_surface(surface: Any, chosen: Sequence[methods.Method], trajectories: li
     figure = Figure(figsize=(8, 6), layout="constrained")
     axes: Any = figure.add_subplot(projection="3d", computed_zorder=False)
     window = frame_of(surface, trajectories[0].points[0])
-    _, _, points = style.grid(window, 80)
+    _, _, points = style.grid(window, 120)
     with np.errstate(all="ignore"):
         values = np.ma.masked_invalid(surface.value(points))
     height, name = _height(surface, values.compressed())
     axes.plot_surface(
-        points[..., 0], points[..., 1], height(values), cmap="Greys", alpha=0.75, rcount=80, ccount=80,
+        points[..., 0], points[..., 1], height(values), cmap="Greys", alpha=0.75, rcount=120, ccount=120,
         linewidth=0, zorder=1,
     )  # fmt: skip
     series = []
     for one in trajectories:
-        xy = _finite(one.points)
-        outside = ((xy < [w[0] for w in window]) | (xy > [w[1] for w in window])).any(axis=1)
-        z = np.where(outside, np.nan, height(one.values))
-        series.append(np.column_stack([np.where(outside[:, None], np.nan, xy), z]))
+        there = np.column_stack([one.points, height(one.values)])
+        series.append(np.where(style.inside(one.points, window)[:, None], there, np.nan))
     axes.set(xlabel="x", ylabel="y", zlabel=name, xlim=window[0], ylim=window[1])
     axes.view_init(elev=35, azim=-60)
     return figure, *_artists(axes, surface, chosen, series), series
@@ -193,21 +191,21 @@ def _artists(
 ) -> tuple[list[Any], list[Any]]:
     looks = style.lines([method.name for method in chosen])
     lines, heads = [], []
+    options = {"path_effects": style.halo(), "zorder": 5}
     for method, points, look in zip(chosen, series, looks, strict=True):
-        options = {"path_effects": style.halo(), "zorder": 5}
-        lines += axes.plot(*points.T, label=method.label, linewidth=2, **look, **options)
+        lines += axes.plot(*points.T, label=method.label, **look, **options)
         heads += axes.plot(*points[-1:].T, "o", color=look["color"], markersize=8, **options)
     axes.set_title(surface.name, fontsize=11)
-    axes.legend(fontsize=9, framealpha=0.85, loc="upper right")
+    axes.legend(fontsize=9, framealpha=0.85, loc="upper right" if points.shape[1] == 2 else (0.0, 0.7))
     return lines, heads
 
 
 def _height(surface: Any, values: np.ndarray) -> tuple[Callable[[Any], Any], str]:
     """How to show heights: those above a known minimum by their logarithm, as contours do."""
     floor = style.lowest(surface)
-    if floor is None:
+    if floor is None or not values.size:
         return lambda z: z, "value"
-    shift = float(style.levels(surface, values)[0]) - floor
+    shift = float(np.quantile(values - floor, 0.1))
     return lambda z: np.log10(z - floor + shift), f"log10(value - minimum + {shift:.2g})"
 
 

@@ -95,7 +95,7 @@ def _method(node: ast.expr, text: str, lr: float | None) -> Method:
 def method(optimizer: Any, hyperparameters: dict[str, Any], lr: float | None = None) -> Method:
     """A method from a class; `lr` is used if `hyperparameters` have none and the class knows one."""
     name = optimizer.__name__
-    known = dict(list(inspect.signature(optimizer.__init__).parameters.items())[2:])
+    known = parameters(optimizer)
     general = {} if lr is None or "lr" not in known else {"lr": lr}
     chosen = general | hyperparameters
     for unknown in chosen.keys() - known.keys():
@@ -104,6 +104,11 @@ def method(optimizer: Any, hyperparameters: dict[str, Any], lr: float | None = N
         raise TypeError(f"{name} needs {missing}: {name}({missing}=...)")
     inside = ", ".join(f"{n}={v!r}" for n, v in hyperparameters.items())
     return Method(optimizer, chosen, f"{name}({inside})" if inside else name)
+
+
+def parameters(optimizer: Any) -> dict[str, inspect.Parameter]:
+    """The hyperparameters of a class, as its constructor takes them."""
+    return dict(list(inspect.signature(optimizer.__init__).parameters.items())[2:])
 
 
 def _wrong(text: str) -> ValueError:

@@ -41,14 +41,28 @@ def gif(frames: Iterable[np.ndarray], out: Path, fps: int, title: str) -> None:
     from PIL import Image
 
     pictures = [Image.fromarray(frame) for frame in frames]
-    # One palette for all, from the first and the last picture: colours must not flicker.
-    both = Image.fromarray(np.vstack([np.asarray(pictures[0]), np.asarray(pictures[-1])]))
-    palette = both.quantize(128)
+    palette = _palette(np.asarray(pictures[-1]))  # one for all: colours must not flicker
     small = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
     times = [round(1000 / fps)] * (len(small) - 1) + [1000]
     small[0].save(
         out, format="GIF", save_all=True, append_images=small[1:], duration=times, loop=0, optimize=True
     )
+
+
+def _palette(frame: np.ndarray, grays: int = 64) -> Any:
+    """A picture with 256 colours for a GIF: greys, and those of the lines, which are few pixels among many."""
+    from PIL import Image
+
+    gray = np.linspace(0, 255, grays).round().astype(np.uint8)[:, None].repeat(3, axis=1)
+    pixels = frame.reshape(-1, 3)
+    bright = np.unique(pixels[np.ptp(pixels.astype(int), axis=1) > 24], axis=0)
+    colors = np.zeros((0, 3), np.uint8)
+    if len(bright):
+        found = Image.fromarray(bright[None]).quantize(256 - grays)
+        colors = np.array(found.getpalette(), np.uint8).reshape(-1, 3)[: 256 - grays]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.vstack([gray, colors]).tobytes())
+    return palette
 
 
 def mp4(frames: Iterable[np.ndarray], out: Path, fps: int, title: str) -> None:
@@ -77,7 +91,9 @@ def _ffmpeg(width: int, height: int, fps: int, out: Path) -> subprocess.Popen[by
 
 def page(frames: Iterable[np.ndarray], out: Path, fps: int, title: str) -> None:
     """One HTML file with all pictures in it and a player that needs no network."""
-    sources = ",\n".join(f'"data:image/png;base64,{_png(frame)}"' for frame in frames)
+    pictures = (_encoded(frame, "WebP", quality=85) for frame in frames)
+    coded = (base64.b64encode(picture).decode("ascii") for picture in pictures)
+    sources = ",\n".join(f'"data:image/webp;base64,{picture}"' for picture in coded)
     text = PLAYER.replace("TITLE", html.escape(title)).replace("DELAY", str(round(1000 / fps)))
     out.write_text(text.replace("FRAMES", sources), "utf-8")
 
@@ -85,15 +101,15 @@ def page(frames: Iterable[np.ndarray], out: Path, fps: int, title: str) -> None:
 def last(frames: Iterable[np.ndarray], out: Path, fps: int, title: str) -> None:
     """The last picture only."""
     *_, frame = frames
-    out.write_bytes(base64.b64decode(_png(frame)))
+    out.write_bytes(_encoded(frame, "PNG", optimize=True))
 
 
-def _png(frame: np.ndarray) -> str:
+def _encoded(frame: np.ndarray, kind: str, **options: Any) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(frame).quantize(128).save(buffer, format="PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    Image.fromarray(frame).save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 PLAYER = """<!doctype html>

@@ -31,9 +31,11 @@ def color(name: str) -> str:
 def lines(names: Sequence[str]) -> list[dict[str, Any]]:
     """How to draw these optimizers: a colour for each class, dashes where a colour returns."""
     made: list[dict[str, Any]] = []
-    for name in names:
+    for place, name in enumerate(names):
         before = sum(style["color"] == color(name) for style in made)
-        made.append({"color": color(name), "linestyle": DASHES[before % len(DASHES)]})
+        dashes = DASHES[before % len(DASHES)]
+        width = 1.8 + 0.2 * min(len(names) - 1 - place, 8)  # so that the first are seen below the last
+        made.append({"color": color(name), "linestyle": dashes, "linewidth": width})
     return made
 
 
@@ -75,7 +77,7 @@ def course(axes: Axes, title: str = "", y: str = "", *, x: str = "steps", log: b
         axes.set_yscale("log")
 
 
-def halo(width: float = 3.5) -> list[Stroke]:
+def halo(width: float = 4.5) -> list[Stroke]:
     """A white rim, so that a line is seen on any ground."""
     return [withStroke(linewidth=width, foreground="white")]
 
@@ -121,16 +123,20 @@ def contour(axes: Axes, objective: Any, window: Window | None = None) -> None:
     label(axes, x="x", y="y")
 
 
-def path(
-    axes: Axes, points: np.ndarray, *, label: str = "", every: int = 1, **style: Any
-) -> Line2D:
-    """A trajectory (n, 2) with dots every so many steps; what is not finite is left out."""
-    finite = np.where(np.isfinite(points), points, np.nan)
-    (line,) = axes.plot(
-        *finite.T, label=label, linewidth=2, zorder=4, path_effects=halo(3.2), **style
-    )
-    axes.plot(*finite[::every].T, "o", color=line.get_color(), markersize=3, zorder=4)
+def path(axes: Axes, points: np.ndarray, *, label: str, every: int = 1, **look: Any) -> Line2D:
+    """A trajectory (n, 2) with dots every so many steps, as far as it stays near the axes' window."""
+    near = inside(points, (axes.get_xlim(), axes.get_ylim()), margin=1.0)
+    shown = np.where(near[:, None], points, np.nan)
+    (line,) = axes.plot(*shown.T, label=label, zorder=4, path_effects=halo(), **look)
+    axes.plot(*shown[::every].T, "o", color=look["color"], markersize=3.5, zorder=4)
     return line
+
+
+def inside(points: np.ndarray, window: Window, margin: float = 0.0) -> np.ndarray:
+    """Which of the points (n, 2) are in a window that is wider by `margin` times its size on each side; bool (n,)."""
+    low, high = np.array(window).T
+    wide = margin * (high - low)
+    return ((points >= low - wide) & (points <= high + wide)).all(axis=1)
 
 
 def start(axes: Axes, point: np.ndarray) -> None:

@@ -76,13 +76,16 @@ def trajectory(
     for row, (method, name, numbers) in enumerate(slots, 1):
         axes = figure.add_subplot(cells[row, 1], sharex=error)
         _slot(axes, np.reshape(numbers, (len(numbers), -1)), style.color(method.name))
-        style.course(axes, f"{method.label}: {name}", x="steps" if row == rows - 1 else "")
+        style.course(axes, f"{method.label}: {name}")
+    for axes in figure.axes[1:-1]:
+        axes.set_xlabel("")
+        axes.tick_params(labelbottom=False)
     return figure
 
 
 def saddle(
     optimizers: Methods = methods.CLASSIC,
-    start: Start = (0.9, 0.002),
+    start: Start = None,
     steps: int = 200,
     lr: float | None = 0.01,
 ) -> Figure:
@@ -92,8 +95,8 @@ def saddle(
     ----------
     optimizers : str or sequence of Method
         See `fastopt.study.methods.parse`.
-    start : sequence of 2 float
-        Where all start: beside the ridge that leads to the saddle.
+    start : sequence of 2 float, optional
+        Where all start; the objective's own, beside the ridge that leads to the saddle, if left out.
     steps : int
         Of each.
     lr : float, optional
@@ -116,7 +119,7 @@ def saddle(
 def nesterov(
     objective: Any = "quadratic",
     momentum: float = 0.95,
-    start: Start = (-15.0, 20.0),
+    start: Start = None,
     steps: int = 150,
     lr: float = 0.005,
 ) -> Figure:
@@ -151,7 +154,7 @@ def nesterov(
 
 
 def fixed_distance(
-    objective: Any = "quadratic", start: Start = (-1.0, 0.9), steps: int = 60, lr: float = 0.08
+    objective: Any = "beale", start: Start = None, steps: int = 150, lr: float = 0.1
 ) -> Figure:
     """Steps of a fixed distance zigzag across a valley where Adam's, as long at first, calm down.
 
@@ -178,7 +181,7 @@ def fixed_distance(
     2
     """
     surface, chosen, found = traces(objective, "NormalizedGD,Adam", start, steps, lr)
-    window = style.around(*(one.points for one in found))
+    window = style.around(*(one.points for one in found), surface.minima[:1])
     return _pair(surface, chosen, found, window)
 
 
@@ -215,14 +218,14 @@ def learning_rates(
     >>> [axes.get_title() for axes in figure.axes[:2]]
     ['lr 0.01', 'lr 0.1']
     """
-    figure, panels = style.figure(2, len(rates), size=(4.4, 4.0))
+    figure, panels = style.figure(2, len(rates), size=(4.4, 4.0), sharey="row")
     for column, lr in enumerate(rates):
         above, below = panels[column], panels[len(rates) + column]
         surface, chosen, found = traces(objective, optimizers, start, steps, lr)
         ground_panel(above, surface, chosen, found)
         courses(below, surface, chosen, found)
         above.set_title(f"lr {lr:g}", fontsize=11)
-        if column:
+        if column < len(rates) - 1:
             above.get_legend().remove()
     return figure
 
@@ -243,16 +246,22 @@ def ground_panel(
 
 
 def courses(axes: Axes, surface: Any, chosen: list[Method], found: list[Any]) -> None:
-    """The height above the lowest minimum over the steps; without a known minimum, the value in the window."""
+    """The height above the lowest minimum over the steps; without a known minimum, the value.
+
+    What is higher than all that the contours show is left out; without a known minimum, what is lower, too.
+    """
     floor = style.lowest(surface)
+    _, _, points = style.grid(frame_of(surface, found[0].points[0]), 50)
+    with np.errstate(all="ignore"):
+        values = surface.value(points)
+    seen = values[np.isfinite(values)]
+    high = seen.max() if seen.size else np.inf
+    low = seen.min() if seen.size and floor is None else -np.inf
     looks = style.lines([method.name for method in chosen])
     for one, look in zip(found, looks, strict=True):
-        height = one.values if floor is None else np.maximum(one.values - floor, 1e-16)
-        axes.plot(np.where(np.isfinite(height), height, np.nan), linewidth=1.8, **look)
+        shown = np.where((one.values <= high) & (one.values >= low), one.values, np.nan)
+        axes.plot(shown if floor is None else np.maximum(shown - floor, 1e-16), **look)
     style.course(axes, "value" if floor is None else "error", log=floor is not None)
-    if floor is None:
-        _, _, points = style.grid(frame_of(surface, found[0].points[0]), 50)
-        axes.set_ylim(*np.nanquantile(surface.value(points), (0, 1)))
 
 
 def _pair(surface: Any, chosen: list[Method], found: list[Any], window: Any = None) -> Figure:
