@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from fastopt.drivers.trajectories import CURVATURE, CURVATURE_EVERY, LOOKAHEAD
 from fastopt.optimizer import Optimizer
 from fastopt.study.objectives import Objective
 
-#: Steps between two estimates of the curvature, for optimizers that take one.
-CURVATURE_EVERY = 10
+#: Points, gradients, slots and running numbers; see `fastopt.study.Trajectory`.
+Way = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
 def follow(
@@ -19,7 +20,7 @@ def follow(
     start: np.ndarray,
     steps: int,
     hyperparameters: dict[str, Any],
-) -> dict[str, Any]:
+) -> Way:
     """Points, gradients and slots of an optimizer's steps from a start."""
     w = start.copy()
     opt: Any = cls(w, **hyperparameters)
@@ -35,9 +36,9 @@ def follow(
     for name, numbers in running.items():
         numbers[0] = state[name]
     for t in range(1, steps + 1):
-        if "update_hessian" in cls.folds and t % CURVATURE_EVERY == 1:
+        if CURVATURE in cls.folds and t % CURVATURE_EVERY == 1:
             opt.update_hessian(objective.curvature(w))
-        if "lookahead" in cls.moves:
+        if LOOKAHEAD in cls.moves:
             opt.lookahead()
         gradients[t - 1] = objective.gradient(w, t)
         inputs = {name: float(objective.value(w)) for name in cls.inputs}
@@ -47,4 +48,4 @@ def follow(
             slots[name][t] = state[name]
         for name, numbers in running.items():
             numbers[t] = state[name]
-    return {"points": points, "gradients": gradients, "slots": slots, "running": running}
+    return points, gradients, slots, running

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.optimizer import Optimizer
-from fastopt.study import objectives, stepped
+from fastopt.study import batch, objectives, stepped
 from fastopt.study.objectives import Objective
 from fastopt.wrappers.wrapper import Wrapper
 
@@ -118,11 +118,31 @@ def trace(
     if begin.shape != (2,):
         raise ValueError(f"start has shape {begin.shape}; expected (2,): one point")
     count = check_steps(steps)
-    found = stepped.follow(cls, chosen, begin, count, with_rate(cls, chosen, hyperparameters))
+    given = with_rate(cls, chosen, hyperparameters)
+    made = batch.batches(cls, begin[None], given)
+    if made is None:
+        points, gradients, slots, running = stepped.follow(cls, chosen, begin, count, given)
+    else:
+        points, gradients, slots, running = _follow_one(made[0], chosen, count)
     return Trajectory(
-        found["points"], chosen.value(found["points"]), found["gradients"], found["slots"], found["running"],
-        cls, chosen, hyperparameters,
-    )  # fmt: skip
+        points, chosen.value(points), gradients, slots, running, cls, chosen, hyperparameters
+    )
+
+
+def _follow_one(own: batch.Batch, objective: Objective, steps: int) -> stepped.Way:
+    kind, rule = own.points.dtype, own.variant.rule
+    kept = batch.Kept(
+        np.empty((1, steps + 1, 2), kind),
+        np.empty((1, steps, 2), kind),
+        np.empty((len(own.slots), 1, steps + 1, 2), kind),
+        np.empty((len(rule.running), 1, steps + 1)),
+        np.zeros(0, np.int64),
+    )
+    own.follow(objective, steps, kept)
+    slots = dict(zip(own.slot_names, kept.slots[:, 0], strict=True))
+    running = dict(zip(rule.running, kept.running[:, 0], strict=True))
+    shown = {name: slot for name, slot in slots.items() if name not in rule.filled}
+    return kept.points[0], kept.gradients[0], shown, running
 
 
 # ---- arguments ------------------------------------------------------------------------------------
