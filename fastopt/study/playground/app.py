@@ -226,6 +226,8 @@ class Playground:
             query=link.query(setting), view=setting.view, theme=setting.theme, steps=setting.steps,
             formula=self.drawing.formula, active=setting.active, chosen=setting.labels()[setting.active],
         )  # fmt: skip
+        if self.drawing.problem:
+            self.page.message = self.drawing.problem
         self.page.answer += 1
         if setting.view != "surface":
             self._refine_later()

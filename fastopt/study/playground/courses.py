@@ -26,6 +26,11 @@ def surface(text: str) -> objectives.Objective:
     return objective_of(text)
 
 
+def objective(setting: Setting) -> objectives.Objective:
+    """The objective, with the noise of the setting."""
+    return surface(setting.objective).noisy(setting.noise, setting.seed)
+
+
 def trajectory(setting: Setting, run: Run) -> study.Trajectory:
     """The run's trajectory, traced again only if something that it depends on has changed."""
     values = tuple(run.hyperparameters.items())
@@ -45,9 +50,8 @@ def _traced(
     optimizer: str,
     values: tuple[tuple[str, Value], ...],
 ) -> study.Trajectory:
-    of = surface(text)
-    noisy = of.noisy(noise, seed=seed) if noise else of
-    return study.trace(getattr(fastopt, optimizer), noisy, start, steps, **dict(values))
+    of = surface(text).noisy(noise, seed)
+    return study.trace(getattr(fastopt, optimizer), of, start, steps, **dict(values))
 
 
 def drawn_steps(steps: int) -> np.ndarray:

@@ -40,12 +40,16 @@ class Drawing:
         What is drawn.
     axes : maps.Axes or None
         Of the map of rates.
+    problem : str
+        Why there is no map, if there is none.
     """
 
     def __init__(self) -> None:
         self.plots = Plots()
         self.setting: Setting | None = None
         self.axes: maps.Axes | None = None
+        self.problem = ""
+        self._territories = 0
         self.look = LIGHT
         self.plots.dress(self.look)
         self._sent: list[Any] = []  # the trajectories that are drawn
@@ -62,8 +66,7 @@ class Drawing:
         """Put on the colours of a theme."""
         self.look = LOOKS[theme]
         self.plots.dress(self.look)
-        if self.setting is not None:
-            self._colour_basins(self.setting)
+        self._colour_basins()
 
     def knows(self, setting: Setting) -> bool:
         """Whether all that a setting needs has been compiled in this process before."""
@@ -73,8 +76,7 @@ class Drawing:
         """Show a setting; if it cannot be computed, raise and show what was there."""
         old = self.setting
         traced = [courses.trajectory(setting, run) for run in setting.runs]
-        if setting.view != "surface":
-            self._map(setting, maps.COARSE)
+        self._map(setting, maps.COARSE)
         if old is None or old.objective != setting.objective:
             self._landscape(setting)
         if old is None or old.labels() != setting.labels():
@@ -165,33 +167,39 @@ class Drawing:
     # ---- maps -------------------------------------------------------------------------------------------
 
     def _map(self, setting: Setting, edge: int) -> None:
-        if setting.view == "basins":
-            self._basins(setting, edge)
-        else:
-            self._rates(setting, edge)
+        """Draw the map of the view; where there is none, an empty one, and `problem` says why."""
+        self.problem = ""
+        try:
+            if setting.view == "basins":
+                self._basins(setting, edge)
+            elif setting.view == "rates":
+                self._rates(setting, edge)
+        except (ValueError, TypeError) as error:
+            self.problem = str(error)
+            nothing = {name: [] for name in self.plots.basins.data}
+            self.plots.basins.data, self.plots.rates.data = nothing, dict(nothing)
 
     def _basins(self, setting: Setting, edge: int) -> None:
-        image = maps.basins(setting, setting.run, edge)
-        self._colour_basins(setting)
-        self.plots.basins.data = placed(image, courses.surface(setting.objective).bounds)
+        found = maps.basins(setting, setting.run, edge)
+        self._territories = len(found.minima)
+        self._colour_basins()
+        self.plots.basins.data = placed(found.which, found.bounds)
 
-    def _colour_basins(self, setting: Setting) -> None:
-        count = len(courses.surface(setting.objective).minima)
-        look = self.look
+    def _colour_basins(self) -> None:
+        look, count = self.look, self._territories
         several = [mixed(look.slots[j % len(look.slots)], look.paper, 0.55) for j in range(count)]
         self.plots.minima.update(low=-1.5, high=count - 0.5, palette=[look.nowhere, *several])
 
     def _rates(self, setting: Setting, edge: int) -> None:
-        over = maps.axes(setting.run.optimizer)
-        if over is None:
-            raise ValueError(f"{setting.run.optimizer} has no two numbers to make a map of")
-        image = np.log10(np.maximum(maps.rates(setting, setting.run, over, edge), 1))
+        over = maps.axes_of(setting.run)
         x, y = over.x.scale, over.y.scale
         assert x is not None
         assert y is not None
         if self.axes != over:
             self.plots.measure_rates(x, y, over.x.label, over.y.label)
             self.axes = over
+        steps = maps.rates(setting, setting.run, over, edge).steps
+        image = np.where(steps <= setting.steps, np.log10(np.maximum(steps, 1)), np.nan)
         low, high = courses.extent([image])
         self.plots.speeds.update(low=low, high=high)
         self.plots.rates.data = placed(image, ((x.start, x.end), (y.start, y.end)))

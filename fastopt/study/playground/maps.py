@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,16 +16,12 @@ from fastopt.study.playground.setting import Run, Setting
 COARSE, FINE = 96, 320
 
 
-def basins(setting: Setting, run: Run, edge: int) -> np.ndarray:
-    """The number of the minimum that each start ends in, -1 for none; shape (edge, edge), the lowest y first."""
-    found = study.basins(
-        getattr(fastopt, run.optimizer),
-        courses.objective(setting),
-        resolution=(edge, edge),
-        steps=setting.steps,
+def basins(setting: Setting, run: Run, edge: int) -> study.Basins:
+    """Which minimum each start ends at."""
+    return study.basins(
+        getattr(fastopt, run.optimizer), courses.objective(setting), resolution=(edge, edge), steps=setting.steps,
         **run.hyperparameters,
-    )
-    return np.asarray(found.which)
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,35 +48,33 @@ class Axes:
         )
 
 
-def axes(optimizer: str) -> Axes | None:
-    """The learning rate and the first decay; other numbers where an optimizer lacks one; None if it has no two."""
-    numbers = [c for c in controls.controls(optimizer) if c.scale is not None]
-    rates = sorted(numbers, key=lambda c: c.name != "lr")
-    if len(rates) < 2:
-        return None
-    x, *others = rates
+def axes_of(run: Run) -> Axes:
+    """The learning rate and the first decay; other numbers where an optimizer lacks one.
+
+    Raises
+    ------
+    ValueError
+        If it has no two numbers.
+    """
+    numbers = [c for c in controls.controls(run.optimizer) if c.scale is not None]
+    if len(numbers) < 2:
+        raise ValueError(f"{run.optimizer} has no two numbers to make a map of")
+    x, *others = sorted(numbers, key=lambda c: c.name != "lr")
     return Axes(x, min(others, key=lambda c: c.scale is None or c.scale.kind != "decay"))
 
 
-def rates(setting: Setting, run: Run, over: Axes, edge: int) -> np.ndarray:
-    """Steps until the values are low enough, NaN where they never are; shape (edge, edge)."""
-    found = study.rate_map(
-        getattr(fastopt, run.optimizer),
-        courses.objective(setting),
-        x=_axis(over.x, edge),
-        y=_axis(over.y, edge),
-        start=setting.start,
-        steps=setting.steps,
-        **run.hyperparameters,
-    )
-    steps = np.asarray(found.steps, float)
-    return np.where(steps <= setting.steps, steps, np.nan)
+def rates(setting: Setting, run: Run, over: Axes, edge: int) -> study.RateMap:
+    """How many steps each pair of values takes."""
+    return study.rate_map(
+        getattr(fastopt, run.optimizer), courses.objective(setting),
+        x=(axis_name(over.x), values(over.x, edge)), y=(axis_name(over.y), values(over.y, edge)),
+        start=setting.start, steps=setting.steps, **run.hyperparameters,
+    )  # fmt: skip
 
 
-def _axis(control: Control, edge: int) -> tuple[Any, np.ndarray]:
-    """What `study.rate_map` takes: a name, or name and index, and the values of all pixels."""
-    name = control.name if control.index is None else (control.name, control.index)
-    return name, values(control, edge)
+def axis_name(control: Control) -> str | tuple[str, int]:
+    """What `study.rate_map` calls it."""
+    return control.name if control.index is None else (control.name, control.index)
 
 
 def values(control: Control, edge: int) -> np.ndarray:
