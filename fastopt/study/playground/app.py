@@ -9,7 +9,7 @@ from typing import Any
 
 from bokeh.core.properties import Bool, Dict, Int, String
 from bokeh.document import Document
-from bokeh.events import Tap
+from bokeh.events import DocumentReady, Tap
 from bokeh.model import DataModel
 
 from fastopt.hyperparameters import Value
@@ -69,7 +69,7 @@ class Playground:
         self.sidebar = Sidebar(self.setting, self)
         self._planned = False
         self._refinement: Any = None
-        self._plan()
+        document.on_event(DocumentReady, lambda event: self._plan())  # not before there is a page
         self.page.on_change("received", lambda attr, old, new: self._plan())
         self.page.on_change("request", lambda attr, old, new: self._answer(new))
         self.drawing.plots.surface.on_event(Tap, self._tapped)

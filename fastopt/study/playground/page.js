@@ -10,8 +10,8 @@ const playground = (() => {
   const quiet = { sync: false, check_eq: false }; // the server has these numbers already
   const hints = {
     surface: "Click to set the start",
-    basins: "The minimum that each start ends in",
-    rates: "Steps to the minimum; click to take values",
+    basins: "Where each start ends",
+    rates: "Steps it takes; click to take values",
   };
 
   const steps = () => page.steps;
@@ -37,11 +37,12 @@ const playground = (() => {
 
   function cut() {
     const all = courses.data, n = count();
+    if (!n) return; // nothing has arrived yet
     const x = [], y = [], color = [];
     renderers.forEach((path, i) => {
       const [xs, ys] = [all["x" + i], all["y" + i]];
       fill(shown[i], n, { step: all.step, x: xs, y: ys, e: all["e" + i] });
-      if (!path.visible || !n) return;
+      if (!path.visible) return;
       x.push(xs[n - 1]);
       y.push(ys[n - 1]);
       color.push(path.glyph.line_color.value ?? path.glyph.line_color);

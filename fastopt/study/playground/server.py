@@ -79,7 +79,7 @@ def document(doc: Document) -> None:
             if sheet not in model.stylesheets:
                 model.stylesheets = [sheet, *model.stylesheets]
         doc.add_root(root)
-    plots.surface.tags = [playground.page]  # what no root refers to does not reach the browser
+    plots.surface.tags = [playground.page, plots.courses]  # what no root refers to stays here
     models = {
         "page": playground.page, "courses": plots.courses, "shown": plots.shown, "kept": plots.kept, "heads": plots.heads,
         "renderers": plots.paths,

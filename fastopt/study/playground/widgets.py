@@ -73,6 +73,8 @@ class _Number:
         if self.setting:
             return
         given: Any = new.strip()
+        if not given:  # emptied on the way to another value
+            return
         if given == DEFAULT:
             given = None
         else:
