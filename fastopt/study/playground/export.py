@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 import fastopt
@@ -170,8 +171,9 @@ def rate_figure(found: RateMap) -> Figure:
     axes = made.add_subplot()
     steps = np.ma.masked_greater(np.maximum(found.steps, 1), found.most)
     mesh = axes.pcolormesh(
-        found.x, found.y, steps, norm="log", cmap="viridis_r", shading="nearest", rasterized=True
-    )
+        found.x, found.y, steps, norm=LogNorm(1, max(found.most, 2)), cmap="viridis_r", shading="nearest",
+        rasterized=True,
+    )  # fmt: skip
     for name, values in (("x", found.x), ("y", found.y)):
         _spread(axes, name, values)
     axes.set(xlabel=found.names[0], ylabel=found.names[1], facecolor="#DDDDDD")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.models import (
+    ColorBar,
     ColumnDataSource,
     CustomJSTickFormatter,
     FixedTicker,
@@ -29,6 +30,8 @@ SHORT = """
 const size = Math.abs(tick)
 return size && (size >= 1e5 || size < 1e-3) ? tick.toExponential() : String(Number(tick.toPrecision(5)))
 """
+#: Of a logarithm.
+POWER = "return String(Math.round(10 ** tick))"
 
 
 class Plots:
@@ -129,6 +132,10 @@ class Plots:
         )
         f.grid.visible = False
         f.image(source=self.rates, color_mapper=self.speeds)
+        bar = self.bar = ColorBar(
+            color_mapper=self.speeds, width=10, padding=6, formatter=CustomJSTickFormatter(code=POWER),
+        )  # fmt: skip
+        f.add_layout(bar, "right")
         self.now = f.scatter("x", "y", source=self.here, marker="circle_cross", size=15, line_width=2)
 
     @staticmethod
@@ -175,7 +182,7 @@ class Plots:
     def dress(self, look: Look) -> None:
         """Put on the colours of a theme."""
         for f in (self.surface, self.errors, self.slots, self.rate_map):
-            f.background_fill_color = f.border_fill_color = None  # the page's
+            f.background_fill_color = f.border_fill_color = look.paper
             f.outline_line_color = look.outline
             f.grid.grid_line_color = look.grid
             f.axis.axis_label_text_color = f.axis.major_label_text_color = look.muted
@@ -190,6 +197,9 @@ class Plots:
             legend.label_text_color = look.text
             legend.label_text_font = "system-ui"
             legend.inactive_fill_color, legend.inactive_fill_alpha = look.paper, 0.75
+        self.bar.update(
+            background_fill_color=None, major_label_text_color=look.muted, major_label_text_font="system-ui",
+        )  # fmt: skip
         for i, (path, course) in enumerate(zip(self.paths, self.courses_of_error, strict=True)):
             path.glyph.line_color = course.glyph.line_color = look.runs[i]
         for j, line in enumerate(self.slot_lines):

@@ -74,10 +74,10 @@ class Scale:
 
     @property
     def ticks(self) -> str:
-        """JavaScript that formats a place, named ``tick``, as its value."""
+        """JavaScript that formats a place, named ``tick``, as its value; whole places where these are small powers."""
         return {
-            "log": "return Number((10 ** tick).toPrecision(3)).toString()",
-            "decay": "return Number((1 - 10 ** -tick).toPrecision(4)).toString()",
+            "log": "return tick < -2.5 ? `1e${Math.round(tick)}` : Number((10 ** tick).toPrecision(3)).toString()",
+            "decay": "return Number((1 - 10 ** -tick).toPrecision(6)).toString()",
         }.get(self.kind, "return Number(tick.toPrecision(6)).toString()")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from urllib.parse import parse_qs
 
@@ -12,6 +13,8 @@ from tab import Tab
 import fastopt
 
 keys = pytest.importorskip("selenium.webdriver.common.keys", reason="selenium is not installed").Keys
+
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
@@ -156,7 +159,7 @@ def test_views_are_switched_and_a_map_is_clicked(tab):
     tab.until(lambda: tab.get("lr value", "value") != "0.01")
     tab.run("document.activeElement.blur()")
     tab.press("v")
-    assert tab.page("view") == "surface"
+    tab.until(lambda: tab.page("view") == "surface")
 
 
 def test_it_plays_and_pauses(tab):
@@ -225,3 +228,19 @@ def test_light_and_dark_and_wide(tab):
     tab.run("document.querySelector('#keys').close()")
     tab.settle()
     tab.picture("narrow")
+
+
+def test_other_pages_may_not_talk_to_it(address):
+    where = address.removeprefix("http://").rstrip("/")
+    for origin, status in ((f"http://{where}", 101), ("http://example.org", 403), ("null", 403)):
+        connection = http.client.HTTPConnection(where, timeout=20)
+        connection.request(
+            "GET", "/ws",
+            headers={
+                "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==", "Origin": origin,
+                "Sec-WebSocket-Protocol": "bokeh",
+            },
+        )  # fmt: skip
+        assert connection.getresponse().status == status
+        connection.close()
