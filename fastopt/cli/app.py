@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import fastopt
+from fastopt.study.figures import PLACES
 
 app = typer.Typer(
     name="fastopt",
@@ -145,7 +146,15 @@ def compare(
         compare.run(objective, optimizers, lr, steps, start, view.value, out, fps, dpi)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    help=f"""Draw one of the figures of the gallery. Needs the extra "plot".
+
+    The figures: {", ".join(PLACES)}.
+
+    Further options are the figure's own, such as --objective beale --start 1,1 --steps 100; a wrong one is
+    answered with the list.""",
+)
 def figure(
     context: typer.Context,
     name: Annotated[
@@ -154,13 +163,6 @@ def figure(
     out: Annotated[Path | None, typer.Option(help="A .png, .svg or .pdf; else NAME.png.")] = None,
     dpi: Annotated[int, typer.Option(min=20, max=600, help="Pixels an inch.")] = 120,
 ) -> None:
-    """Draw one of the figures of the gallery. Needs the extra "plot".
-
-    The figures: FIGURES.
-
-    Further options are the figure's own, such as --objective beale --optimizers "SGD(lr=0.05),Adam"
-    --start "(1, 1)" --steps 100; a wrong one is answered with the list.
-    """
     _require("figure", "plot", "matplotlib")
     from fastopt.cli import figure
 
