@@ -101,8 +101,10 @@ def _run(variant: Variant, own: bool, names: dict[str, Any]) -> Iterator[str]:
     yield f"sums = np.zeros(({results}, 2, {BLOCK}), number)"
     yield f"totals = np.zeros(({results}, {BLOCK}))"
     names_of = (("p", _P), ("g", _G), ("o", _OTHER))
-    yield ", ".join(f"{n}0, {n}1" for n, _ in names_of) + " = " + ", ".join(
-        f"room[{k}, 0].ctypes.data, room[{k}, 1].ctypes.data" for _, k in names_of
+    yield (
+        ", ".join(f"{n}0, {n}1" for n, _ in names_of)
+        + " = "
+        + ", ".join(f"room[{k}, 0].ctypes.data, room[{k}, 1].ctypes.data" for _, k in names_of)
     )
     if own:
         yield f"row, c = np.zeros({count}, number), np.zeros(({count}, {BLOCK}), number)"
@@ -156,7 +158,7 @@ def _step(variant: Variant, own: bool, names: dict[str, Any]) -> Iterator[str]:
     if CURVATURE in dict(rule.folds):
         yield f"if t % {CURVATURE_EVERY} == 1:"
         inside = [
-            f"call(curvature, (p0, p1, o0, o1, m, t, 0.0, seed))",
+            "call(curvature, (p0, p1, o0, o1, m, t, 0.0, seed))",
             *(_anticipated(variant) if own else []),
             *_lanes("fold", variant, tile.move(variant, CURVATURE), own, before, names, _OTHER),
         ]
@@ -189,7 +191,11 @@ def _step(variant: Variant, own: bool, names: dict[str, Any]) -> Iterator[str]:
 
 def _anticipated(variant: Variant) -> list[str]:
     """Each trajectory's coefficients of the coming step, nothing counted."""
-    return ["for i in range(m):", "    ready(header[begin + i], t, 0, gain, row)", "    c[:, i] = row"]
+    return [
+        "for i in range(m):",
+        "    ready(header[begin + i], t, 0, gain, row)",
+        "    c[:, i] = row",
+    ]
 
 
 def _stages(variant: Variant, names: dict[str, Any]) -> Iterator[str]:
@@ -205,7 +211,9 @@ def _stages(variant: Variant, names: dict[str, Any]) -> Iterator[str]:
         yield from _anticipated(variant)
         yield "sums[:] = 0"
         yield "mode = flush()"
-        yield from _lanes(f"measure{k}", variant, tile.measure(variant, k), True, "c", names, mode=False)
+        yield from _lanes(
+            f"measure{k}", variant, tile.measure(variant, k), True, "c", names, mode=False
+        )
         yield "for i in range(m):"
         for j in range(len(measure.results)):
             first, second = (f"np.float64(sums[{j}, {d}, i])" for d in range(2))
@@ -240,7 +248,11 @@ def _loop(variant: Variant, body: tile.Body, own: bool, gradient: int) -> Compil
         loaded = [re.sub(r"\bc\[(\d+)\]", r"c[\1, i]", line) for line in loaded]
         keys = [line.replace("(c,", "(c[:, i],") for line in keys]
     each = [*loaded, *keys]
-    places = {"p": _P, "g": gradient, **{p.name: _REST + k for k, p in enumerate(variant.parts[1:])}}
+    places = {
+        "p": _P,
+        "g": gradient,
+        **{p.name: _REST + k for k, p in enumerate(variant.parts[1:])},
+    }
     # a number's place in its vector is what noise is drawn for
     lines = [line.replace("key1, i)", "key1, d)") for line in body.lines]
     text = [

@@ -153,12 +153,14 @@ def batches(
         As the class does for hyperparameters that it does not take.
     """
     n = len(starts)
-    varied = {k: v for k, v in hyperparameters.items() if _varies(v)}
+    varied = {k: v for k, v in hyperparameters.items() if varies(v)}
     first = cls(starts[0].copy(), **at(hyperparameters, 0))
     if not _takes(cls, first):
         return None
     declared, base = first._workspace.declared, first._workspace.groups[0].hyperparameters()
-    columns = {name: _Column(declared, name, value, n) for name, value in varied.items() if name in base}
+    columns = {
+        name: _Column(declared, name, value, n) for name, value in varied.items() if name in base
+    }
     if any(name not in base or columns[name][0] != base[name] for name in varied):
         return None  # a constructor that makes something else of it
     groups = _groups(declared, base, columns, n)
@@ -177,9 +179,12 @@ def at(hyperparameters: Mapping[str, Any], k: int) -> dict[str, Any]:
 
 
 def _at(value: Any, k: int) -> Any:
-    if not _varies(value):
+    if not varies(value):
         return value
-    own = [c[k if len(c) > 1 else 0].item() if isinstance(c, np.ndarray) and c.ndim else c for c in _columns(value)]
+    own = [
+        c[k if len(c) > 1 else 0].item() if isinstance(c, np.ndarray) and c.ndim else c
+        for c in _columns(value)
+    ]
     single = isinstance(value, np.ndarray) and value.ndim == 1
     return own[0] if single else tuple(own)
 
@@ -193,7 +198,8 @@ def _columns(value: Any) -> list[Any]:
     return [value]
 
 
-def _varies(value: Any) -> bool:
+def varies(value: Any) -> bool:
+    """Whether a hyperparameter has a value of its own for each trajectory."""
     return any(isinstance(c, np.ndarray) and c.ndim > 0 for c in _columns(value))
 
 
@@ -223,7 +229,7 @@ def _groups(
     declared: Declarations, base: Mapping[str, Any], columns: Mapping[str, _Column], n: int
 ) -> list[np.ndarray]:
     """Trajectories by the slots that they have; checks that the hyperparameters of each go together."""
-    checks = declared.optimizer.validate.__func__ is not Formula.validate.__func__ or "bounds" in columns
+    checks = _overrides(declared.optimizer) or "bounds" in columns
     depends = any(slot.when is not None for slot in declared.slots.values())
     if not columns or not (checks or depends):
         return [np.arange(n)]
@@ -234,6 +240,11 @@ def _groups(
             declared.validate(values, 0)
         together.setdefault(frozenset(declared.present(values)), []).append(k)
     return [np.array(members) for members in together.values()]
+
+
+def _overrides(cls: type[Formula]) -> bool:
+    owner = next(base for base in cls.__mro__ if "validate" in vars(base))
+    return owner is not Formula
 
 
 def _takes(cls: type[Optimizer], opt: Optimizer) -> bool:
