@@ -12,18 +12,26 @@ import pytest
 import fastopt
 from fastopt.study import trace
 
-pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: plot)")
+animation, movies, style = (
+    pytest.importorskip(f"fastopt.study.{name}", reason="a library is not installed (extra: plot)")
+    for name in ("animation", "movies", "figures.style")
+)
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra: plot)")
 testing = pytest.importorskip(
     "typer.testing", reason="the command line's libraries are not installed (extra: cli)"
 )
 
-from fastopt.study import animation, movies
-from fastopt.study.figures import style
-
 
 def made(view="contour", steps=30, **options):
     return animation.compare("quadratic", "SGD,Adam", lr=0.03, steps=steps, view=view, **options)
+
+
+def opened(path, frame=0):
+    """A picture's size, number of frames, and one of them as an array."""
+    with Image.open(path) as picture:
+        count = getattr(picture, "n_frames", 1)
+        picture.seek(frame % count)
+        return picture.size, count, np.asarray(picture.convert("RGB"))
 
 
 def said(*arguments, code=0):
@@ -66,21 +74,18 @@ def test_formats(tmp_path):
     film = made(steps=12)
     for suffix in ("gif", "html", "png"):
         film.save(tmp_path / f"film.{suffix}", dpi=40, fps=10)
-    gif = Image.open(tmp_path / "film.gif")
-    assert (gif.n_frames, gif.size, gif.info["loop"]) == (13, (320, 240), 0)
+    assert opened(tmp_path / "film.gif")[:2] == ((320, 240), 13)
     page = (tmp_path / "film.html").read_text("utf-8")
     assert page.count('"data:image/webp;base64,') == 13
     assert not re.search(r"(src|href)\s*=\s*[\"']?http", page)  # needs no network
     assert "<title>quadratic: SGD, Adam</title>" in page
-    assert Image.open(tmp_path / "film.png").size == (320, 240)
+    assert opened(tmp_path / "film.png")[0] == (320, 240)
 
 
 def test_colours_of_a_gif_are_those_of_the_lines(tmp_path):
     film = made(steps=12, start=(-3.0, 3.0))
     film.save(tmp_path / "film.gif", dpi=60)
-    gif = Image.open(tmp_path / "film.gif")
-    gif.seek(gif.n_frames - 1)
-    kept = np.asarray(gif.convert("RGB")).astype(int)
+    kept = opened(tmp_path / "film.gif", -1)[2].astype(int)
     *_, drawn = film.frames(dpi=60)
     assert np.abs(kept - drawn).max(axis=2).mean() < 3
     blue = np.abs(drawn.astype(int) - (0, 0x72, 0xB2)).max(axis=2) < 8
@@ -140,7 +145,7 @@ def test_compare(tmp_path):
     x, y = trace(fastopt.SGD, "saddle", (-1.0, 0.5), 9, lr=0.05).points[-1]
     assert f"SGD(lr=0.05): ({x:.4g}, {y:.4g})" in text
     assert "Adam(betas=(0.9, 0.99)): (" in text
-    assert Image.open(out).n_frames == 10
+    assert opened(out)[1] == 10
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
@@ -162,8 +167,10 @@ def test_compare_refuses(arguments, message, tmp_path, monkeypatch):
 def test_figure(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "acceleration.png" in said("figure", "acceleration", "--resolution", "5", "--dpi=30")
-    assert Image.open("acceleration.png").size == (198, 156)
-    said("figure", "nesterov", "--steps=5", "--start", "-3,2", "--momentum", "0.5", "--out", "n.svg")
+    assert opened("acceleration.png")[0] == (198, 156)
+    said(
+        "figure", "nesterov", "--steps=5", "--start", "-3,2", "--momentum", "0.5", "--out", "n.svg"
+    )
     listed = said("figure")
     assert "temperatures" in listed
     assert "Exponentially weighted averages of a year" in listed

@@ -12,12 +12,15 @@ import pytest
 
 import fastopt
 from fastopt.study import figures, objectives, trace
-
-pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: plot)")
-pytest.importorskip("vega_datasets", reason="vega_datasets is not installed (extra: plot)")
-
-from fastopt.study.figures import averages, hills, second_steps, speed, style, updates
 from fastopt.study.methods import method
+
+averages, hills, second_steps, speed, style, updates = (
+    pytest.importorskip(
+        f"fastopt.study.figures.{name}", reason="a library is not installed (extra: plot)"
+    )
+    for name in ("averages", "hills", "second_steps", "speed", "style", "updates")
+)
+pytest.importorskip("vega_datasets", reason="vega_datasets is not installed (extra: plot)")
 
 GALLERY = Path(__file__).parent.parent / "docs" / "gallery"
 SMALL = {
@@ -90,7 +93,9 @@ def test_first_adaptive_updates_know_only_signs():
     for name, lr, length in (("Adagrad", 5.0, 5.0), ("RMSprop", 0.5, 5.0), ("Adam", 5.0, 5.0)):
         chosen = method(getattr(fastopt, name), {"lr": lr})
         points = updates.two_updates(chosen, objectives.quadratic, (-15.0, 20.0))
-        np.testing.assert_allclose(points[1] - points[0], (length, -length), rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            points[1] - points[0], (length, -length), rtol=1e-6, err_msg=name
+        )
 
 
 # ---- maps over two gradients ----------------------------------------------------------------------
@@ -246,7 +251,8 @@ def test_temperatures():
     days, degrees = averages.seattle(2012)
     assert len(days) == len(degrees) == 366
     assert (np.diff(days).astype(int) == 1).all()
-    assert degrees.min() > -20 and degrees.max() < 45
+    assert degrees.min() > -20
+    assert degrees.max() < 45
     assert str(days[degrees.argmax()])[:7] == "2012-08"
     figure = figures.temperatures(betas=(0.98,))
     _, corrected, raw = (line.get_ydata() for line in figure.axes[0].lines[:3])
@@ -287,6 +293,44 @@ def test_surfaces_with_gaps(text, tmp_path):
 
 
 def test_a_minimum_is_needed():
-    for draw in (figures.error_courses, figures.basins, figures.rate_map):
-        with pytest.raises(ValueError, match="objective saddle"):
+    for draw in (figures.error_courses, figures.rate_map):
+        with pytest.raises(ValueError, match="no minimum"):
             draw("saddle")
+    with pytest.raises(ValueError, match="SignSGD has no memory to vary"):
+        figures.rate_map(optimizers="SignSGD", resolution=3)
+
+
+# ---- maps of many trajectories --------------------------------------------------------------------
+
+
+def test_basins_that_are_drawn():
+    options = {"resolution": (9, 9), "steps": 200, "lr": 0.01}
+    figure = figures.basins("himmelblau", "SGD", resolution=9, steps=200)
+    found = fastopt.study.basins(fastopt.SGD, "himmelblau", **options)
+    drawn = figure.axes[0].collections[0].get_array().reshape(9, 9)
+    np.testing.assert_array_equal(drawn, found.which)
+    end = trace(fastopt.SGD, "himmelblau", (3.0, -3.0), 200, lr=0.01).points[-1]
+    distances = np.linalg.norm(objectives.himmelblau.minima - end, axis=1)
+    assert drawn[2, 6] == distances.argmin()  # of the start (3, -3)
+
+
+def test_basins_where_no_minima_are_known():
+    pytest.importorskip("sympy", reason="SymPy is not installed (extra: study)")
+    text = "(x**2 - 4)**2 + y**2"
+    figure = figures.basins(text, "SGD,Adam(lr=0.1)", resolution=8, steps=200)
+    first, second = (axes.collections[0].get_array().reshape(8, 8) for axes in figure.axes)
+    assert len(set(first[:, :4].ravel())) == len(set(first[:, 4:].ravel())) == 1
+    assert first[0, 0] != first[0, -1]
+    np.testing.assert_array_equal(first, second)  # the same minimum has the same colour
+
+
+def test_rate_map_that_is_drawn():
+    figure = figures.rate_map("quadratic", "Momentum", resolution=4, steps=50, rates=(0.01, 0.5))
+    drawn = figure.axes[0].collections[0].get_array().reshape(4, 4)
+    lowest = 1e-3 * objectives.quadratic.value(objectives.quadratic.start)
+    for (row, column), count in np.ndenumerate(drawn.filled(np.inf)):
+        lr, momentum = np.geomspace(0.01, 0.5, 4)[column], np.linspace(0, 0.995, 4)[row]
+        values = trace(fastopt.Momentum, "quadratic", steps=50, lr=lr, momentum=momentum).values
+        above = np.flatnonzero(~(values <= lowest))
+        expected = above[-1] + 1 if above[-1] < 50 else np.inf
+        assert count == expected, (lr, momentum)

@@ -9,7 +9,9 @@ from fastopt.study import methods
 
 
 def test_names_and_hyperparameters():
-    text = "SGD(lr=0.05), Adam(betas=(0.9, 0.99)),\nMomentum(form='ema', bias_correction=True),COCOB"
+    text = (
+        "SGD(lr=0.05), Adam(betas=(0.9, 0.99)),\nMomentum(form='ema', bias_correction=True),COCOB"
+    )
     parsed = methods.parse(text, lr=0.1)
     assert [(m.optimizer, m.hyperparameters) for m in parsed] == [
         (fastopt.SGD, {"lr": 0.05}),

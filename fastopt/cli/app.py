@@ -148,12 +148,7 @@ def compare(
 
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    help=f"""Draw one of the figures of the gallery. Needs the extra "plot".
-
-    The figures: {", ".join(PLACES)}.
-
-    Further options are the figure's own, such as --objective beale --start 1,1 --steps 100; a wrong one is
-    answered with the list.""",
+    epilog=f"The figures: {', '.join(PLACES)}.",
 )
 def figure(
     context: typer.Context,
@@ -163,6 +158,11 @@ def figure(
     out: Annotated[Path | None, typer.Option(help="A .png, .svg or .pdf; else NAME.png.")] = None,
     dpi: Annotated[int, typer.Option(min=20, max=600, help="Pixels an inch.")] = 120,
 ) -> None:
+    """Draw one of the figures of the gallery. Needs the extra "plot".
+
+    Further options are the figure's own, such as --objective beale --start 1,1 --steps 100; a wrong one is
+    answered with the list.
+    """
     _require("figure", "plot", "matplotlib")
     from fastopt.cli import figure
 
@@ -182,7 +182,8 @@ def _require(command: str, extra: str, *modules: str) -> None:
     for module in modules:
         if importlib.util.find_spec(module) is None:
             typer.echo(
-                f"fastopt {command}: {module} is not installed; pip install 'fastopt[{extra}]'", err=True
+                f"fastopt {command}: {module} is not installed; pip install 'fastopt[{extra}]'",
+                err=True,
             )
             raise typer.Exit(1)
 
@@ -194,7 +195,9 @@ def _refusing() -> Iterator[None]:
         yield
     except ModuleNotFoundError as missing:
         extra = {"sympy": "study"}.get(missing.name or "", "plot")
-        typer.echo(f"fastopt: {missing.name} is not installed; pip install 'fastopt[{extra}]'", err=True)
+        typer.echo(
+            f"fastopt: {missing.name} is not installed; pip install 'fastopt[{extra}]'", err=True
+        )
         raise typer.Exit(1) from None
     except (ValueError, TypeError, RuntimeError, OSError) as refused:
         raise typer.BadParameter(str(refused)) from None
