@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import fastopt
+from fastopt.study.figures import PLACES
 
 app = typer.Typer(
     name="fastopt",
@@ -163,7 +164,10 @@ def compare(
         compare.run(objective, optimizers, lr, steps, start, view.value, out, fps, dpi)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog=f"The figures: {', '.join(PLACES)}.",
+)
 def figure(
     context: typer.Context,
     name: Annotated[
@@ -174,10 +178,8 @@ def figure(
 ) -> None:
     """Draw one of the figures of the gallery. Needs the extra "plot".
 
-    The figures: FIGURES.
-
-    Further options are the figure's own, such as --objective beale --optimizers "SGD(lr=0.05),Adam"
-    --start "(1, 1)" --steps 100; a wrong one is answered with the list.
+    Further options are the figure's own, such as --objective beale --start 1,1 --steps 100; a wrong one is
+    answered with the list.
     """
     _require("figure", "plot", "matplotlib")
     from fastopt.cli import figure
@@ -198,7 +200,8 @@ def _require(command: str, extra: str, *modules: str) -> None:
     for module in modules:
         if importlib.util.find_spec(module) is None:
             typer.echo(
-                f"fastopt {command}: {module} is not installed; pip install 'fastopt[{extra}]'", err=True
+                f"fastopt {command}: {module} is not installed; pip install 'fastopt[{extra}]'",
+                err=True,
             )
             raise typer.Exit(1)
 
@@ -210,7 +213,9 @@ def _refusing() -> Iterator[None]:
         yield
     except ModuleNotFoundError as missing:
         extra = {"sympy": "study"}.get(missing.name or "", "plot")
-        typer.echo(f"fastopt: {missing.name} is not installed; pip install 'fastopt[{extra}]'", err=True)
+        typer.echo(
+            f"fastopt: {missing.name} is not installed; pip install 'fastopt[{extra}]'", err=True
+        )
         raise typer.Exit(1) from None
     except (ValueError, TypeError, RuntimeError, OSError) as refused:
         raise typer.BadParameter(str(refused)) from None

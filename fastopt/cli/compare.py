@@ -30,7 +30,9 @@ def run(
     made.save(out, fps=fps, dpi=dpi, progress=progress)
     for method, found in zip(made.chosen, made.trajectories, strict=True):
         (x, y), value = found.points[-1], found.values[-1]
-        console.print(f"{method.label}: ({x:.4g}, {y:.4g}), value {value:.4g}", highlight=False, markup=False)
+        console.print(
+            f"{method.label}: ({x:.4g}, {y:.4g}), value {value:.4g}", highlight=False, markup=False
+        )
     console.print(f"{made.surface.name}, {steps} steps: {out}", highlight=False, markup=False)
 
 

@@ -13,7 +13,7 @@ from fastopt.study import figures
 
 def overview() -> str:
     """The names of all figures, with what each shows."""
-    return "\n\n".join(f"  {name}: {_summary(getattr(figures, name))}" for name in figures.__all__)
+    return "\n".join(f"{name:20}{_summary(getattr(figures, name))}" for name in figures.__all__)
 
 
 def run(name: str, arguments: list[str], out: Path, dpi: int) -> None:

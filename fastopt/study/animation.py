@@ -32,7 +32,12 @@ class Animation:
     def __init__(
         self, surface: Any, chosen: list[methods.Method], trajectories: list[Any], view: str
     ) -> None:
-        self.surface, self.chosen, self.trajectories, self.view = surface, chosen, trajectories, view
+        self.surface, self.chosen, self.trajectories, self.view = (
+            surface,
+            chosen,
+            trajectories,
+            view,
+        )
         steps = len(trajectories[0].points) - 1
         count = min(steps + 1, FRAMES)
         self.steps_shown = np.unique(np.linspace(0, steps, count).round().astype(int))
@@ -46,7 +51,7 @@ class Animation:
     def frames(self, dpi: int = 100) -> Iterator[np.ndarray]:
         """The pictures: uint8 arrays (height, width, 3). What does not move is drawn once."""
         self.figure.set_dpi(dpi)
-        canvas = FigureCanvasAgg(self.figure)
+        canvas: Any = FigureCanvasAgg(self.figure)  # its methods are untyped
         moving = [*self._lines, *self._heads, self._counter]
         for artist in moving:
             artist.set_animated(True)
@@ -191,12 +196,14 @@ def _artists(
 ) -> tuple[list[Any], list[Any]]:
     looks = style.lines([method.name for method in chosen])
     lines, heads = [], []
-    options = {"path_effects": style.halo(), "zorder": 5}
+    options: dict[str, Any] = {"path_effects": style.halo(), "zorder": 5}
     for method, points, look in zip(chosen, series, looks, strict=True):
         lines += axes.plot(*points.T, label=method.label, **look, **options)
         heads += axes.plot(*points[-1:].T, "o", color=look["color"], markersize=8, **options)
     axes.set_title(surface.name, fontsize=11)
-    axes.legend(fontsize=9, framealpha=0.85, loc="upper right" if points.shape[1] == 2 else (0.0, 0.7))
+    axes.legend(
+        fontsize=9, framealpha=0.85, loc="upper right" if points.shape[1] == 2 else (0.0, 0.7)
+    )
     return lines, heads
 
 

@@ -28,7 +28,9 @@ def writer(out: Path) -> Any:
     """
     suffix = out.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"out is {str(out)!r}; expected a name that ends with {', '.join(SUFFIXES)}")
+        raise ValueError(
+            f"out is {str(out)!r}; expected a name that ends with {', '.join(SUFFIXES)}"
+        )
     if suffix == ".mp4" and shutil.which("ffmpeg") is None:
         raise RuntimeError(
             f"out is {str(out)!r}, and ffmpeg is not found; install it, or write .gif or .html"
@@ -45,11 +47,17 @@ def gif(frames: Iterable[np.ndarray], out: Path, fps: int, title: str) -> None:
     small = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
     times = [round(1000 / fps)] * (len(small) - 1) + [1000]
     small[0].save(
-        out, format="GIF", save_all=True, append_images=small[1:], duration=times, loop=0, optimize=True
+        out,
+        format="GIF",
+        save_all=True,
+        append_images=small[1:],
+        duration=times,
+        loop=0,
+        optimize=True,
     )
 
 
-def _palette(frame: np.ndarray, grays: int = 64) -> Any:
+def _palette(frame: np.ndarray, grays: int = 52) -> Any:
     """A picture with 256 colours for a GIF: greys, and those of the lines, which are few pixels among many."""
     from PIL import Image
 

@@ -39,7 +39,10 @@ def seattle(year: int = 2012) -> tuple[np.ndarray, np.ndarray]:
     366 2012-01-01 12.8
     """
     table = files("vega_datasets").joinpath("_data", "seattle-weather.csv").read_text("utf-8")
-    rows = [(row["date"].replace("/", "-"), row["temp_max"]) for row in csv.DictReader(table.splitlines())]
+    rows = [
+        (row["date"].replace("/", "-"), row["temp_max"])
+        for row in csv.DictReader(table.splitlines())
+    ]
     chosen = [(day, float(t)) for day, t in rows if day.startswith(f"{year}-")]
     if not chosen:
         raise ValueError(f"year is {year!r}; the data has {rows[0][0][:4]} to {rows[-1][0][:4]}")

@@ -25,7 +25,7 @@ def rolled(
     moment : array (steps, 2)
         The corrected first moment of each step: what the step is lr times.
     """
-    rule = {"momentum": beta, "form": "ema", "bias_correction": True}
+    rule: dict[str, Any] = {"momentum": beta, "form": "ema", "bias_correction": True}
     points = np.asarray(trace(fastopt.Momentum, objective, start, steps, lr=lr, **rule).points)
     return points, -np.diff(points, axis=0) / lr
 
@@ -83,11 +83,14 @@ def hole(
 
 
 def _profile(axes: Axes, surface: Any, points: np.ndarray, color: str, title: str) -> None:
-    x = np.linspace(*surface.bounds[0], 400)
-    axes.plot(x, surface.value(np.column_stack([x, np.full_like(x, points[0, 1])])), color="#999999")
+    left, right = surface.bounds[0]
+    x = np.linspace(left, right, 400)
+    axes.plot(
+        x, surface.value(np.column_stack([x, np.full_like(x, points[0, 1])])), color="#999999"
+    )
     heights = surface.value(points)
     axes.plot(points[:, 0], heights, "o", color=color, markersize=4, alpha=0.5)
     axes.plot(points[0, 0], heights[0], "o", color="white", markeredgecolor=style.START, mew=2)
     axes.plot(points[-1, 0], heights[-1], "*", color=style.MINIMUM, markersize=12)
-    axes.set_xlim(*surface.bounds[0])
+    axes.set_xlim(left, right)
     style.label(axes, title, "x", "value")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def basins(
     objective: Any = "himmelblau",
     optimizers: Methods = "SGD,Momentum,RMSprop,Adam",
     resolution: int = 200,
-    steps: int = 300,
+    steps: int = 500,
     lr: float | None = 0.01,
 ) -> Figure:
     """Basins of attraction: every point in the colour of the minimum that an optimizer reaches from there.
@@ -32,7 +33,7 @@ def basins(
     Parameters
     ----------
     objective : str or Objective
-        One with known minima.
+        Where to descend. If no minimum is known, the places where the first optimizer ends are taken for minima.
     optimizers : str or sequence of Method
         A panel for each; see `fastopt.study.methods.parse`.
     resolution : int
@@ -46,11 +47,6 @@ def basins(
     -------
     matplotlib.figure.Figure
 
-    Raises
-    ------
-    ValueError
-        If no minimum of the objective is known.
-
     Examples
     --------
     >>> from fastopt.study import figures
@@ -59,8 +55,6 @@ def basins(
     'SGD'
     """
     surface = objectives.get(objective)
-    if not len(surface.minima):
-        raise ValueError(f"objective {surface.name}: no minimum is known; expected one that has")
     chosen = methods.parse(optimizers, lr)
     figure, panels = style.figure(1, len(chosen), size=(4.2, 4.2), sharey=True)
     for axes, method in zip(panels, chosen, strict=True):
@@ -68,10 +62,12 @@ def basins(
             method.optimizer, surface, resolution=(resolution, resolution), steps=steps,
             **method.hyperparameters,
         )  # fmt: skip
-        _territory(axes, surface, found)
+        surface = replace(surface, minima=found.minima)  # the same for all panels
+        _territory(axes, found)
         axes.set_title(method.label, fontsize=11)
     figure.supxlabel(
-        f"{surface.name}: the minimum next to the end of {steps} steps; grey: none is near", fontsize=9
+        f"{surface.name}: the minimum next to the end of {steps} steps; grey: none is near",
+        fontsize=9,
     )
     return figure
 
@@ -84,7 +80,7 @@ def rate_map(
     resolution: int = 120,
     start: Start = None,
     steps: int = 400,
-    tolerance: float = 1e-3,
+    tolerance: float | None = None,
 ) -> Figure:
     """Learning rate x memory: how many steps each setting needs to come near a minimum.
 
@@ -105,8 +101,8 @@ def rate_map(
         Where all start; the objective's own if left out.
     steps : int
         At most.
-    tolerance : float
-        What counts as near; see `fastopt.study.rate_map`.
+    tolerance : float, optional
+        How far above the lowest minimum the value may stay; a thousandth of the start's height if left out.
 
     Returns
     -------
@@ -126,20 +122,24 @@ def rate_map(
     """
     surface = objectives.get(objective)
     chosen = methods.parse(optimizers, rates[0])
-    x, y = np.geomspace(*rates, resolution), np.linspace(*decays, resolution)
-    figure, panels = style.figure(1, len(chosen), size=(4.4, 4.2))
-    norm = LogNorm(1, steps)
-    for axes, method in zip(panels, chosen, strict=True):
-        memory = _memory(method)
+    x = np.geomspace(rates[0], rates[1], resolution)
+    y = np.linspace(decays[0], decays[1], resolution)
+    memories = [_memory(method) for method in chosen]
+    counts = []
+    for method, memory in zip(chosen, memories, strict=True):
         varied = "lr", memory if isinstance(memory, str) else memory[0]
         fixed = {k: v for k, v in method.hyperparameters.items() if k not in varied}
         found = study.rate_map(
             method.optimizer, surface, x=("lr", x), y=(memory, y), start=start, steps=steps,
             tolerance=tolerance, **fixed,
         )  # fmt: skip
-        counts = np.ma.masked_greater(found.steps, steps)
+        counts.append(np.ma.masked_greater(np.maximum(found.steps, 1), steps))
+    figure, panels = style.figure(1, len(chosen), size=(4.4, 4.2))
+    fewest = min((int(c.min()) for c in counts if c.count()), default=1)
+    norm = LogNorm(fewest, max(steps, fewest + 1))
+    for axes, method, memory, numbers in zip(panels, chosen, memories, counts, strict=True):
         mesh = axes.pcolormesh(
-            x, y, np.maximum(counts, 1), norm=norm, cmap="viridis_r", shading="nearest", rasterized=True
+            x, y, numbers, norm=norm, cmap="viridis_r", shading="nearest", rasterized=True
         )
         axes.set_xscale("log")
         axes.set_facecolor(NOWHERE)
@@ -157,14 +157,14 @@ def _memory(method: methods.Method) -> str | tuple[str, int]:
     )
 
 
-def _territory(axes: Axes, surface: Any, found: Any) -> None:
-    (left, right), (below, above) = found.bounds
-    colors = [style.PALETTE[1 + k % (len(style.PALETTE) - 1)] for k in range(len(surface.minima))]
-    axes.imshow(
-        found.which, origin="lower", extent=(left, right, below, above), aspect="auto", alpha=0.8,
-        cmap=ListedColormap([NOWHERE, *colors]), vmin=-1.5, vmax=len(colors) - 0.5,
-        interpolation="nearest",
+def _territory(axes: Axes, found: Any) -> None:
+    window, (rows, columns) = found.bounds, found.which.shape
+    x, y = (np.linspace(s[0], s[1], n) for s, n in zip(window, (columns, rows), strict=True))
+    colors = [style.PALETTE[1 + k % (len(style.PALETTE) - 1)] for k in range(len(found.minima))]
+    axes.pcolormesh(
+        x, y, found.which, cmap=ListedColormap([NOWHERE, *colors]), vmin=-1.5, vmax=len(colors) - 0.5,
+        shading="nearest", alpha=0.8, rasterized=True,
     )  # fmt: skip
-    axes.plot(*surface.minima.T, "*", color="white", markeredgecolor="black", markersize=12)
-    axes.set(xlim=(left, right), ylim=(below, above))
+    axes.plot(*found.minima.T, "*", color="white", markeredgecolor="black", markersize=12)
+    axes.set(xlim=window[0], ylim=window[1])
     style.label(axes, x="x", y="y")

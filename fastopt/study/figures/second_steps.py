@@ -96,9 +96,7 @@ def prefactors(steps: int, betas: tuple[float, float] = (0.9, 0.999)) -> np.ndar
     return np.asarray(with_correction / without)
 
 
-def acceleration(
-    momentum: float = 0.9, form: str = "heavy_ball", resolution: int = 201
-) -> Figure:
+def acceleration(momentum: float = 0.9, form: str = "heavy_ball", resolution: int = 201) -> Figure:
     """The acceleration map of momentum: C_m over the first two gradients.
 
     Parameters
@@ -128,7 +126,9 @@ def acceleration(
     gradients = pairs(resolution)
     values = acceleration_map(gradients, momentum, form)
     figure, (axes,) = style.figure(size=(6.6, 5.2))
-    _map(axes, gradients, values, values, f"momentum {momentum:g}", "$C_m$: acceleration along $g_1$")
+    _map(
+        axes, gradients, values, values, f"momentum {momentum:g}", "$C_m$: acceleration along $g_1$"
+    )
     return figure
 
 

@@ -22,13 +22,15 @@ def errors(
     rule = fastopt.Momentum if momentum else fastopt.SGD
     more = {"momentum": momentum} if momentum else {}
     found = trace(rule, objective, start, steps, lr=lr, **more)
-    return np.asarray(found.values - style.lowest(objective))
+    return np.asarray(found.values - style.lowest(found.objective))
 
 
 def speed_up(error: np.ndarray, reference: np.ndarray) -> float:
-    """How many times fewer steps the first course takes to the height at which the other ends; NaN if it doesn't."""
-    reached = np.flatnonzero(error <= reference[-1])
-    return (len(reference) - 1) / float(reached[0]) if len(reached) and reached[0] else np.nan
+    """How many times fewer steps the first course takes until it stays below the other's end; NaN if it doesn't."""
+    below = error <= reference[-1]
+    above = np.flatnonzero(~below)
+    first = int(above[-1]) + 1 if above.size else 0
+    return (len(reference) - 1) / first if below[-1] and first else np.nan
 
 
 def growth(momentum: float, steps: int) -> np.ndarray:
@@ -71,8 +73,8 @@ def error_courses(
     Notes
     -----
     Under a constant gradient g the steps of momentum grow to ``lr g / (1 - momentum)`` (right). On a curved
-    surface (left) the speed-up is measured: how many times fewer steps lead to the error at which the first
-    course ends.
+    surface (left) the speed-up is measured: how many times fewer steps it takes to stay below the error at which
+    the first course ends.
 
     Examples
     --------
@@ -89,7 +91,8 @@ def error_courses(
     for momentum, error, shade in zip(momenta, found, style.shades(len(momenta)), strict=True):
         text = f"momentum {momentum:g}"
         if error is not found[0]:
-            text += f": {speed_up(error, found[0]):.1f} times as fast"
+            times = speed_up(error, found[0])
+            text += ": ends above" if np.isnan(times) else f": {times:.1f} times as fast"
         left.plot(error, color=shade, linewidth=2, label=text)
         _growth(right, momentum, shade)
     left.axhline(found[0][-1], color="#666666", linewidth=1, linestyle=":")

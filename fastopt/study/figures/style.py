@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import Stroke, withStroke
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 import fastopt
 
@@ -34,7 +34,9 @@ def lines(names: Sequence[str]) -> list[dict[str, Any]]:
     for place, name in enumerate(names):
         before = sum(style["color"] == color(name) for style in made)
         dashes = DASHES[before % len(DASHES)]
-        width = 1.8 + 0.2 * min(len(names) - 1 - place, 8)  # so that the first are seen below the last
+        width = 1.8 + 0.2 * min(
+            len(names) - 1 - place, 8
+        )  # so that the first are seen below the last
         made.append({"color": color(name), "linestyle": dashes, "linewidth": width})
     return made
 
@@ -69,7 +71,9 @@ def label(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def course(axes: Axes, title: str = "", y: str = "", *, x: str = "steps", log: bool = False) -> None:
+def course(
+    axes: Axes, title: str = "", y: str = "", *, x: str = "steps", log: bool = False
+) -> None:
     """The frame of a number's course over the steps."""
     label(axes, title, x, y)
     axes.grid(alpha=0.3)
@@ -77,14 +81,14 @@ def course(axes: Axes, title: str = "", y: str = "", *, x: str = "steps", log: b
         axes.set_yscale("log")
 
 
-def halo(width: float = 4.5) -> list[Stroke]:
+def halo(width: float = 4.5) -> list[AbstractPathEffect]:
     """A white rim, so that a line is seen on any ground."""
     return [withStroke(linewidth=width, foreground="white")]
 
 
 def grid(window: Window, resolution: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points of a window: x (resolution,), y (resolution,), and all of them (resolution, resolution, 2)."""
-    x, y = (np.linspace(*side, resolution) for side in window)
+    x, y = (np.linspace(low, high, resolution) for low, high in window)
     return x, y, np.stack(np.meshgrid(x, y), axis=-1)
 
 
@@ -136,7 +140,7 @@ def inside(points: np.ndarray, window: Window, margin: float = 0.0) -> np.ndarra
     """Which of the points (n, 2) are in a window that is wider by `margin` times its size on each side; bool (n,)."""
     low, high = np.array(window).T
     wide = margin * (high - low)
-    return ((points >= low - wide) & (points <= high + wide)).all(axis=1)
+    return np.all((points >= low - wide) & (points <= high + wide), axis=1)
 
 
 def start(axes: Axes, point: np.ndarray) -> None:
@@ -157,4 +161,3 @@ def around(*points: np.ndarray, margin: float = 0.12) -> Window:
     half = float((high - low).max()) * (0.5 + margin) or 1.0
     (x, y) = (low + high) / 2
     return (float(x - half), float(x + half)), (float(y - half), float(y + half))
-

@@ -225,8 +225,9 @@ def learning_rates(
         ground_panel(above, surface, chosen, found)
         courses(below, surface, chosen, found)
         above.set_title(f"lr {lr:g}", fontsize=11)
-        if column < len(rates) - 1:
-            above.get_legend().remove()
+        legend = above.get_legend()
+        if legend is not None and column < len(rates) - 1:
+            legend.remove()
     return figure
 
 
