@@ -132,8 +132,8 @@ def trace(
 def _follow_one(own: batch.Batch, objective: Objective, steps: int) -> stepped.Way:
     kind, rule = own.points.dtype, own.variant.rule
     kept = batch.Kept(
-        np.empty((1, steps + 1, 2), kind),
-        np.empty((1, steps, 2), kind),
+        np.empty((1, 1, steps + 1, 2), kind),
+        np.empty((1, 1, steps, 2), kind),
         np.empty((len(own.slots), 1, steps + 1, 2), kind),
         np.empty((len(rule.running), 1, steps + 1)),
         np.zeros(0, np.int64),
@@ -142,7 +142,7 @@ def _follow_one(own: batch.Batch, objective: Objective, steps: int) -> stepped.W
     slots = dict(zip(own.slot_names, kept.slots[:, 0], strict=True))
     running = dict(zip(rule.running, kept.running[:, 0], strict=True))
     shown = {name: slot for name, slot in slots.items() if name not in rule.filled}
-    return kept.points[0], kept.gradients[0], shown, running
+    return kept.points[0, 0], kept.gradients[0, 0], shown, running
 
 
 # ---- arguments ------------------------------------------------------------------------------------
