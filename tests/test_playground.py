@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 from urllib.parse import parse_qsl, urlencode
@@ -45,7 +46,9 @@ def shown(playground, setting=None, **changes):
 
 @pytest.fixture
 def playground():
-    made = Playground(Document(), arguments("objective=quadratic&steps=20&run=SGD:lr=0.01&run=Adam"))
+    made = Playground(
+        Document(), arguments("objective=quadratic&steps=20&run=SGD:lr=0.01&run=Adam")
+    )
     made._update()
     made.page.received = made.page.answer
     return made
@@ -114,10 +117,8 @@ def moved(name):
             new = next(v for v in c.choices if v != c.default)
         else:
             new = c.scale.value(0.4 * c.scale.start + 0.6 * c.scale.end)
-        try:
+        with contextlib.suppress(ValueError):  # values that do not go together
             values = controls.check(name, c.put(values, new))
-        except ValueError:
-            pass  # values that do not go together
     return Run.of(name, **values)
 
 
@@ -167,7 +168,9 @@ def test_a_link_carries_the_rest():
     ],
 )
 def test_what_a_link_says_wrongly_is_told_and_left_out(query, said):
-    setting, messages = link.read(arguments(query) if "%" not in query else {"steps": [b"\xff\xfe"]})
+    setting, messages = link.read(
+        arguments(query) if "%" not in query else {"steps": [b"\xff\xfe"]}
+    )
     assert len(messages) == 1
     assert said in messages[0]
     if "run=SGD" not in query:
@@ -257,7 +260,14 @@ def test_maps(playground):
 
 def test_a_hostile_expression_changes_nothing(playground):
     before = playground.setting, dict(playground.drawing.plots.courses.data)
-    for text in ("__import__('os').system('x')", "x.__class__", "<script>", "lambda: 0", "x" * 500, "9**9**9**9"):
+    for text in (
+        "__import__('os').system('x')",
+        "x.__class__",
+        "<script>",
+        "lambda: 0",
+        "x" * 500,
+        "9**9**9**9",
+    ):
         playground.sidebar.expression.value = text
         assert playground.page.message
         assert playground.setting is before[0]
@@ -325,7 +335,9 @@ def test_the_exported_program_gives_the_same_trajectories(view, tmp_path, monkey
 
 def test_an_expression_stays_text_in_the_exported_program():
     setting = dataclasses.replace(first(), objective="x**2 + y**2'); print('out")
-    first_line = next(line for line in export.code(setting).splitlines() if "objectives.get" in line)
+    first_line = next(
+        line for line in export.code(setting).splitlines() if "objectives.get" in line
+    )
     assert first_line == f"objective = study.objectives.get({setting.objective!r})"
 
 

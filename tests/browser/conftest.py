@@ -18,7 +18,9 @@ def address():
     """Of a server that runs as a user would run it."""
     pytest.importorskip("bokeh", reason="Bokeh is not installed (extra: playground)")
     command = [sys.executable, "-W", "error", "-m", "fastopt", "playground", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
         said = server.stdout.readline()
         assert said.startswith("http://127.0.0.1:"), said + server.stdout.read()
         yield said.split()[0]

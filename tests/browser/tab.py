@@ -35,7 +35,9 @@ class Tab:
         """Until a condition is true."""
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, f"not within {seconds} s; {self.message()} {self.errors()}"
+            assert time.monotonic() < end, (
+                f"not within {seconds} s; {self.message()} {self.errors()}"
+            )
             time.sleep(0.05)
 
     def type(self, model, text):
@@ -51,7 +53,9 @@ class Tab:
         """Until the script returns something true."""
         end = time.monotonic() + seconds
         while not (found := self.run(script, *arguments)):
-            assert time.monotonic() < end, f"not within {seconds} s: {script} {arguments}; {self.errors()}"
+            assert time.monotonic() < end, (
+                f"not within {seconds} s: {script} {arguments}; {self.errors()}"
+            )
             time.sleep(0.05)
         return found
 
@@ -127,7 +131,9 @@ class Tab:
     def inner(self, model, css):
         """An element of a widget, inside its shadow."""
         return self.wait(
-            f"return Bokeh.index.find_one({MODEL})?.shadow_el.querySelector(arguments[1])", model, css
+            f"return Bokeh.index.find_one({MODEL})?.shadow_el.querySelector(arguments[1])",
+            model,
+            css,
         )
 
     def column(self, name):
@@ -135,7 +141,9 @@ class Tab:
         return self.run("return Array.from(playground.models().courses.data[arguments[0]])", name)
 
     def message(self):
-        return self.run("const m = document.getElementById('message'); return m.hidden ? '' : m.innerText")
+        return self.run(
+            "const m = document.getElementById('message'); return m.hidden ? '' : m.innerText"
+        )
 
     def picture(self, name):
         self.driver.save_screenshot(str(self.pictures / f"{name}.png"))

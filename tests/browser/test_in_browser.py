@@ -12,7 +12,9 @@ from tab import Tab
 
 import fastopt
 
-keys = pytest.importorskip("selenium.webdriver.common.keys", reason="selenium is not installed").Keys
+keys = pytest.importorskip(
+    "selenium.webdriver.common.keys", reason="selenium is not installed"
+).Keys
 
 pytestmark = pytest.mark.browser
 
@@ -109,7 +111,12 @@ def test_an_expression_is_typed(tab):
 
 @pytest.mark.parametrize(
     "text",
-    ["__import__('os').system('touch broken')", "x.__class__", "<img src=x onerror=alert(1)>", "$$x$$"],
+    [
+        "__import__('os').system('touch broken')",
+        "x.__class__",
+        "<img src=x onerror=alert(1)>",
+        "$$x$$",
+    ],
 )
 def test_a_hostile_expression_is_told_and_changes_nothing(tab, text):
     tab.open("run=Adam:lr=0.1")
@@ -149,7 +156,9 @@ def test_a_hostile_link_gives_defaults_and_messages(tab):
 def test_views_are_switched_and_a_map_is_clicked(tab):
     tab.open("objective=himmelblau&run=Momentum:lr=0.01&steps=200")
     tab.click("[data-view=basins]")
-    tab.wait("return Bokeh.documents[0].get_model_by_name('surface').renderers.some(r => r.data_source.data.image?.[0]?.length === 320 * 320)")
+    tab.wait(
+        "return Bokeh.documents[0].get_model_by_name('surface').renderers.some(r => r.data_source.data.image?.[0]?.length === 320 * 320)"
+    )
     tab.picture("basins")
     tab.click("[data-view=rates]")
     tab.until(lambda: tab.page("view") == "rates")

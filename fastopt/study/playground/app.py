@@ -33,7 +33,7 @@ REST = 250
 NOTICE = 50
 
 
-class Page(DataModel):
+class Page(DataModel):  # type: ignore[misc]
     """What the server and ``page.js`` tell each other beside the numbers that are drawn."""
 
     answer = Int(default=0, help="Counts what the server has drawn.")
@@ -157,7 +157,9 @@ class Playground:
     def _answer(self, request: dict[str, str]) -> None:
         answers: dict[str, Callable[[str], None]] = {
             "view": self._view,
-            "theme": lambda value: self.change(theme=value) if value in ("light", "dark", "auto") else None,
+            "theme": lambda value: (
+                self.change(theme=value) if value in ("light", "dark", "auto") else None
+            ),
             "dark": lambda value: self.drawing.dress("dark" if value == "yes" else "light"),
             "code": lambda value: self._code(),
             "figure": self._figure,
@@ -240,4 +242,3 @@ class Playground:
     def _refine(self) -> None:
         self._refinement = None
         self.drawing.refine()
-

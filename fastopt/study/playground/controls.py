@@ -49,7 +49,7 @@ class Control:
         return self.name if self.index is None else f"{self.name}[{self.index}]"
 
     def of(self, values: Mapping[str, Value]) -> Value:
-        """This control's value out of all hyperparameters."""
+        """The value of this control out of all hyperparameters."""
         value = values[self.name]
         return value if self.index is None else value[self.index]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+
 import numpy as np
 
 import fastopt
@@ -19,6 +20,7 @@ MOST_SLOTS = 12
 FAR = 1e4
 #: The smallest error that is drawn, as its logarithm.
 LEAST = -17.0
+
 
 @functools.lru_cache(maxsize=32)
 def surface(text: str) -> objectives.Objective:

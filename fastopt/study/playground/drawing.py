@@ -130,7 +130,7 @@ class Drawing:
 
     def _slot_columns(self, setting: Setting) -> dict[str, np.ndarray]:
         columns = courses.slots(setting, setting.run)
-        if list(columns) != [item.label.value for item in self.plots.slot_legend.items]:  # type: ignore[attr-defined]
+        if list(columns) != [item.label.value for item in self.plots.slot_legend.items]:
             self.plots.name_slots(list(columns))
         return {f"s{j}": column for j, column in enumerate(columns.values())}
 
@@ -157,7 +157,7 @@ class Drawing:
         plots.surface.y_range.update(start=bottom, end=top, reset_start=bottom, reset_end=top)
         plots.landscape.data = placed(heights, of.bounds)
         made = contourpy.contour_generator(x, y, np.ma.masked_invalid(heights))
-        lines = [
+        lines: list[Any] = [
             line for level in np.linspace(0, 1, CONTOURS + 2)[1:-1] for line in made.lines(level)
         ]
         plots.contours.data = {"xs": [li[:, 0] for li in lines], "ys": [li[:, 1] for li in lines]}
@@ -176,7 +176,7 @@ class Drawing:
                 self._rates(setting, edge)
         except (ValueError, TypeError) as error:
             self.problem = str(error)
-            nothing = {name: [] for name in self.plots.basins.data}
+            nothing: dict[str, list[Any]] = {name: [] for name in self.plots.basins.data}
             self.plots.basins.data, self.plots.rates.data = nothing, dict(nothing)
 
     def _basins(self, setting: Setting, edge: int) -> None:

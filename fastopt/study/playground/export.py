@@ -45,11 +45,14 @@ def figure(setting: Setting) -> Figure:
         for run, label in zip(setting.runs, setting.labels(), strict=True)
     ]
     chosen = [every[setting.active]]
+    made: Figure
     if setting.view == "basins":
-        return figures.basins(objective, chosen, steps=setting.steps)
-    if setting.view == "rates":
-        return rate_figure(maps.rates(setting, setting.run, maps.axes_of(setting.run), EDGE))
-    return figures.trajectory(objective, every, setting.start, setting.steps)
+        made = figures.basins(objective, chosen, steps=setting.steps)
+    elif setting.view == "rates":
+        made = rate_figure(maps.rates(setting, setting.run, maps.axes_of(setting.run), EDGE))
+    else:
+        made = figures.trajectory(objective, every, setting.start, setting.steps)
+    return made
 
 
 def code(setting: Setting) -> str:
@@ -85,7 +88,10 @@ def code(setting: Setting) -> str:
     imported = {
         "surface": ["from fastopt.study import figures, methods"],
         "basins": ["from fastopt.study import figures, methods"],
-        "rates": ["from fastopt.study import methods", "from fastopt.study.playground import export"],
+        "rates": [
+            "from fastopt.study import methods",
+            "from fastopt.study.playground import export",
+        ],
     }
     lines = [
         *(["import numpy as np", ""] if setting.view == "rates" else []),

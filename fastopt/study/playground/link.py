@@ -133,6 +133,7 @@ def _start(text: str) -> tuple[float, float]:
 
 
 def whole(text: str, what: str, low: int, high: int) -> int:
+    """A whole number in an interval, or ValueError that names it."""
     value = number(text, what, low, high)
     if value != round(value):
         raise ValueError(f"{what} is {text[:40]!r}; expected a whole number")
@@ -166,8 +167,12 @@ def _run(text: str) -> Run:
     for pair in filter(None, rest.split(",")):
         key, _, given = pair.partition("=")
         if key not in known:
-            raise ValueError(f"{name}: no hyperparameter {key[:40]!r}; there are {', '.join(known)}")
-        values[key] = _value(f"{name}: {key}", given, known[key], controls.declarations(name).choices(key))
+            raise ValueError(
+                f"{name}: no hyperparameter {key[:40]!r}; there are {', '.join(known)}"
+            )
+        values[key] = _value(
+            f"{name}: {key}", given, known[key], controls.declarations(name).choices(key)
+        )
     return Run.of(name, **values)
 
 

@@ -52,18 +52,21 @@ class Plots:
     def __init__(self) -> None:
         slots = [f"s{j}" for j in range(MOST_SLOTS)]
         runs = [f"{c}{i}" for i in range(MOST_RUNS) for c in "xye"]
-        self.courses = ColumnDataSource({c: NOTHING for c in ("step", *runs, *slots)}, name="courses")
+        self.courses = ColumnDataSource(
+            dict.fromkeys(("step", *runs, *slots), NOTHING), name="courses"
+        )
         self.shown = [
-            ColumnDataSource({c: NOTHING for c in ("step", "x", "y", "e")}) for _ in range(MOST_RUNS)
+            ColumnDataSource(dict.fromkeys(("step", "x", "y", "e"), NOTHING))
+            for _ in range(MOST_RUNS)
         ]
         self.kept = ColumnDataSource({c: [0.0] for c in ("step", *slots)})
         self.heads = ColumnDataSource({"x": NOTHING, "y": NOTHING, "color": NOTHING}, name="heads")
-        self.landscape = ColumnDataSource({k: NOTHING for k in ("image", "x", "y", "dw", "dh")})
+        self.landscape = ColumnDataSource(dict.fromkeys(("image", "x", "y", "dw", "dh"), NOTHING))
         self.contours = ColumnDataSource({"xs": NOTHING, "ys": NOTHING})
         self.marks = ColumnDataSource({"x": NOTHING, "y": NOTHING})
         self.start = ColumnDataSource({"x": NOTHING, "y": NOTHING}, name="start")
-        self.basins = ColumnDataSource({k: NOTHING for k in ("image", "x", "y", "dw", "dh")})
-        self.rates = ColumnDataSource({k: NOTHING for k in ("image", "x", "y", "dw", "dh")})
+        self.basins = ColumnDataSource(dict.fromkeys(("image", "x", "y", "dw", "dh"), NOTHING))
+        self.rates = ColumnDataSource(dict.fromkeys(("image", "x", "y", "dw", "dh"), NOTHING))
         self.here = ColumnDataSource({"x": NOTHING, "y": NOTHING})
         self._surface()
         self._errors()
@@ -90,14 +93,20 @@ class Plots:
         f.xaxis.axis_label, f.yaxis.axis_label = "x", "y"
         f.grid.visible = False
         self.ground = f.image(source=self.landscape, color_mapper=self.heights, level="image")
-        self.basin = f.image(source=self.basins, color_mapper=self.minima, level="image", visible=False)
-        self.contour = f.multi_line("xs", "ys", source=self.contours, line_width=0.8, level="underlay")
+        self.basin = f.image(
+            source=self.basins, color_mapper=self.minima, level="image", visible=False
+        )
+        self.contour = f.multi_line(
+            "xs", "ys", source=self.contours, line_width=0.8, level="underlay"
+        )
         self.mark = f.scatter("x", "y", source=self.marks, marker="star", size=15, level="glyph")
         self.paths = [
             f.line("x", "y", source=self.shown[i], line_width=2.2, name=f"path{i}")
             for i in range(MOST_RUNS)
         ]
-        self.begin = f.scatter("x", "y", source=self.start, marker="circle_cross", size=13, line_width=2)
+        self.begin = f.scatter(
+            "x", "y", source=self.start, marker="circle_cross", size=13, line_width=2
+        )
         self.head = f.scatter(
             "x", "y", source=self.heads, color="color", size=9, line_width=1.5, name="heads"
         )
@@ -136,7 +145,9 @@ class Plots:
             color_mapper=self.speeds, width=10, padding=6, formatter=CustomJSTickFormatter(code=POWER),
         )  # fmt: skip
         f.add_layout(bar, "right")
-        self.now = f.scatter("x", "y", source=self.here, marker="circle_cross", size=15, line_width=2)
+        self.now = f.scatter(
+            "x", "y", source=self.here, marker="circle_cross", size=15, line_width=2
+        )
 
     @staticmethod
     def _legend(f: figure, place: Any) -> Legend:

@@ -41,7 +41,9 @@ def check_port(port: int) -> int:
     ValueError: port is 6000, which browsers refuse; expected another from 1024 to 65535
     """
     if port in REFUSED:
-        raise ValueError(f"port is {port}, which browsers refuse; expected another from 1024 to 65535")
+        raise ValueError(
+            f"port is {port}, which browsers refuse; expected another from 1024 to 65535"
+        )
     if not 1024 <= port <= 65535:
         raise ValueError(f"port is {port}; expected a number from 1024 to 65535")
     return port
@@ -67,7 +69,7 @@ def document(doc: Document) -> None:
     playground = Playground(doc, request.arguments if request else {})
     plots = playground.drawing.plots
     doc.title = "fastopt playground"
-    loader = Environment(loader=FileSystemLoader(HERE), autoescape=False)  # noqa: S701 (no user's text is in it)
+    loader = Environment(loader=FileSystemLoader(HERE), autoescape=False)
     doc.template = loader.get_template("page.html")
     doc.template_variables.update(
         page_css=(HERE / "page.css").read_text(), page_js=(HERE / "page.js").read_text()

@@ -39,7 +39,18 @@ CHIPS = ".bk-btn-group { flex-wrap: wrap; gap: 4px }" + "".join(
 NOISE = Scale("log", -3, 2, 0.01)
 STEPS = Scale("log", 0, math.log10(MOST_STEPS), 0.01)
 #: Added in this order, as far as they are not there.
-OFFERED = ("SGD", "NAG", "Adagrad", "RMSprop", "Adadelta", "Adam", "Momentum", "Lion", "AdamW", "RAdam")
+OFFERED = (
+    "SGD",
+    "NAG",
+    "Adagrad",
+    "RMSprop",
+    "Adadelta",
+    "Adam",
+    "Momentum",
+    "Lion",
+    "AdamW",
+    "RAdam",
+)
 
 
 class Sidebar:
@@ -73,7 +84,10 @@ class Sidebar:
             name="runs", sizing_mode="stretch_width", stylesheets=[InlineStyleSheet(css=CHIPS)]
         )
         self.optimizer = Select(
-            title="Optimizer", name="optimizer", options=controls.names(), sizing_mode="stretch_width"
+            title="Optimizer",
+            name="optimizer",
+            options=controls.names(),
+            sizing_mode="stretch_width",
         )
         self.add = Button(label="Add", name="add", sizing_mode="stretch_width")
         self.duplicate = Button(label="Duplicate", name="duplicate", sizing_mode="stretch_width")
@@ -139,11 +153,15 @@ class Sidebar:
     def _connect(self) -> None:
         p = self._playground
         self._on(self.objective, "value", lambda v: p.choose_objective(v) if v != OWN else None)
-        self._on(self.expression, "value", lambda v: p.choose_objective(v.strip()) if v.strip() else None)
+        self._on(
+            self.expression, "value", lambda v: p.choose_objective(v.strip()) if v.strip() else None
+        )
         for field in (self.x, self.y):
             self._on(field, "value", lambda v: p.choose_start(self.x.value, self.y.value))
         self._on(self.steps, "value", lambda v: self._steps(round(10**v)))
-        self._on(self.step_count, "value", lambda v: self._steps(link.whole(v, "steps", 1, MOST_STEPS)))
+        self._on(
+            self.step_count, "value", lambda v: self._steps(link.whole(v, "steps", 1, MOST_STEPS))
+        )
         self._on(self.noisy, "active", lambda v: self._noise())
         self._on(self.noise, "value", lambda v: self._noise())
         self._on(self.seed, "value", lambda v: p.change(seed=int(v or 0)))

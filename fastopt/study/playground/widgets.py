@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,9 @@ def _widget(control: Control, value: Value, moved: Moved) -> UIElement:
             title=control.label, options=options, value=shown, name=control.label,
             sizing_mode="stretch_width", margin=(2, 4, 4, 4),
         )  # fmt: skip
-        select.on_change("value", lambda attr, old, new: moved(control, None if new == DEFAULT else new))
+        select.on_change(
+            "value", lambda attr, old, new: moved(control, None if new == DEFAULT else new)
+        )
         return select
     return _Number(control, value, moved).row
 
@@ -78,10 +81,8 @@ class _Number:
         if given == DEFAULT:
             given = None
         else:
-            try:
+            with contextlib.suppress(ValueError):  # `moved` says what is wrong with a text
                 given = float(given)
-            except ValueError:
-                pass  # `moved` says what is wrong with a text
         self._set(given, moves_slider=True)
 
     def _set(self, value: Value, moves_slider: bool) -> None:
