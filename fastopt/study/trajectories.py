@@ -80,7 +80,7 @@ def trace(
     dtype : float64 or float32
         What is computed in.
     seed : float, optional
-        Of the objective's noise, in place of its own.
+        Of a class that draws, such as `fastopt.NoisySGD`, its own; else that of the objective's noise.
     **hyperparameters
         For `cls`; an lr that it needs and that is left out is the objective's.
 
@@ -110,9 +110,12 @@ def trace(
     ['exp_avg', 'exp_avg_sq']
     """
     chosen = objectives.get(objective)
-    if seed is not None:
-        chosen = chosen.noisy(chosen.noise, seed)
     check_class(cls)
+    if seed is not None:
+        if "seed" in inspect.signature(cls).parameters:
+            hyperparameters = {**hyperparameters, "seed": seed}
+        else:
+            chosen = chosen.noisy(chosen.noise, seed)
     kind = check_dtype(dtype)
     begin = check_starts("start", chosen.start if start is None else start, kind)
     if begin.shape != (2,):
