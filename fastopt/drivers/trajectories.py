@@ -65,7 +65,7 @@ def run(variant: Variant, mode: str) -> Compiled:
         Of its gradients.
     target : float
         See `reached`.
-    points : (2, n) in compute dtype
+    points : (1, 2, n) in compute dtype
         Where they start, and then where they are.
     slots : (slots, 2, n) in compute dtype
         The slots that are present, and the average of parameters; likewise.
@@ -73,8 +73,10 @@ def run(variant: Variant, mode: str) -> Compiled:
         One row where coefficients are shared.
     plan : int64 (schedules, columns)
         The schedules of a header row.
-    kept_points, kept_gradients, kept_slots, kept_running : (n, steps + 1, 2), (n, steps, 2), (slots, n, steps + 1, 2), (fields, n, steps + 1)
-        What there was at the start and after each step; nothing is kept where they are empty.
+    kept_points, kept_gradients : (1, n, steps + 1, 2), (1, n, steps, 2) in compute dtype
+        The points, and the gradients that steps were given.
+    kept_slots, kept_running : (slots, n, steps + 1, 2), (fields, n, steps + 1)
+        Slots and running numbers. Of all four nothing is kept where there are 0 arrays.
     reached : int64 (n,) or empty
         -1, and then the step after which the value stayed at or below the `target`, or -1.
     """
@@ -82,6 +84,7 @@ def run(variant: Variant, mode: str) -> Compiled:
         "np": np, "number": variant.dtype.type, "call": call, "apply": schedule.apply,
         "ready": coefficients.prepare(variant), "new": coefficients.renew(variant),
         "flush": flush_denormals, "restore": restore_denormals, "maximum": maximum,
+        "take": take, "put": put, "keep": keep,
     }  # fmt: skip
     text = [f"def run({', '.join(ARGUMENTS)}):", *_indented(_run(variant, mode == OWN, names))]
     return kernel(
@@ -113,11 +116,13 @@ def _run(variant: Variant, own: bool, names: dict[str, Any]) -> Iterator[str]:
     yield f"for begin in range(first, last, {BLOCK}):"
     inside = [
         f"m = min({BLOCK}, last - begin)",
-        *_copied(slots, "room[{0}, d, i] = {1}[d, begin + i]"),
+        f"take(points, room, {_P}, begin, m)",
+        f"take(slots, room, {_REST}, begin, m)",
         *_kept(variant, own, "0"),
         "for t in range(1, steps + 1):",
         *_indented(_step(variant, own, names)),
-        *_copied(slots, "{1}[d, begin + i] = room[{0}, d, i]"),
+        f"put(points, room, {_P}, begin, m)",
+        f"put(slots, room, {_REST}, begin, m)",
     ]
     yield from _indented(inside)
 
@@ -182,10 +187,7 @@ def _step(variant: Variant, own: bool, names: dict[str, Any]) -> Iterator[str]:
         yield "    c[:, i] = row"
     body = tile.update(variant)
     yield from _lanes("update", variant, body, own, "c" if own else "table[t - 1]", names)
-    yield "if kept_gradients.size:"
-    yield "    for i in range(m):"
-    yield f"        kept_gradients[begin + i, t - 1, 0] = room[{_G}, 0, i]"
-    yield f"        kept_gradients[begin + i, t - 1, 1] = room[{_G}, 1, i]"
+    yield f"keep(kept_gradients, room, {_G}, begin, m, t - 1)"
     yield from _kept(variant, own, "t")
 
 
@@ -267,26 +269,37 @@ def _loop(variant: Variant, body: tile.Body, own: bool, gradient: int) -> Compil
     return compiled(generated("loop", text, tile.names(variant, body)))
 
 
-def _copied(slots: int, line: str) -> Iterator[str]:
-    yield "for d in range(2):"
-    yield "    for i in range(m):"
-    yield "        " + line.format(_P, "points")
-    for k in range(slots):
-        yield "        " + line.format(_REST + k, f"slots[{k}]")
+@compiled
+def take(arrays: Any, room: Any, first: Any, begin: Any, m: Any) -> None:
+    """Put a block of trajectories into the room: arrays (k, 2, n), to places from the first on."""
+    for k in range(arrays.shape[0]):
+        for d in range(2):
+            for i in range(m):
+                room[first + k, d, i] = arrays[k, d, begin + i]
+
+
+@compiled
+def put(arrays: Any, room: Any, first: Any, begin: Any, m: Any) -> None:
+    """Put a block of trajectories back."""
+    for k in range(arrays.shape[0]):
+        for d in range(2):
+            for i in range(m):
+                arrays[k, d, begin + i] = room[first + k, d, i]
+
+
+@compiled
+def keep(kept: Any, room: Any, first: Any, begin: Any, m: Any, t: Any) -> None:
+    """Note arrays of a block, from the first on: kept (arrays, n, steps, 2)."""
+    for k in range(kept.shape[0]):
+        for i in range(m):
+            for d in range(2):
+                kept[k, begin + i, t, d] = room[first + k, d, i]
 
 
 def _kept(variant: Variant, own: bool, t: str) -> Iterator[str]:
     """Note where the trajectories of a block are after step t."""
-    slots = len(variant.parts) - 1
-    yield "if kept_points.size:"
-    yield "    for i in range(m):"
-    yield from (f"        kept_points[begin + i, {t}, {d}] = room[{_P}, {d}, i]" for d in range(2))
-    if slots:
-        yield "if kept_slots.size:"
-        yield "    for i in range(m):"
-        for k in range(slots):
-            for d in range(2):
-                yield f"        kept_slots[{k}, begin + i, {t}, {d}] = room[{_REST + k}, {d}, i]"
+    yield f"keep(kept_points, room, {_P}, begin, m, {t})"
+    yield f"keep(kept_slots, room, {_REST}, begin, m, {t})"
     if own:
         yield from _kept_running(variant, "header[i]", t, "for i in range(begin, begin + m):")
     yield "if reached.size:"

@@ -42,8 +42,7 @@ class Kept:
 def nothing(dtype: np.dtype[Any]) -> Kept:
     """Keeps only where trajectories end."""
     return Kept(
-        np.zeros((0, 0, 2), dtype), np.zeros((0, 0, 2), dtype), np.zeros((0, 0, 0, 2), dtype),
-        np.zeros((0, 0, 0)), np.zeros(0, np.int64),
+        *(np.zeros((0, 0, 0, 2), dtype) for _ in range(3)), np.zeros((0, 0, 0)), np.zeros(0, np.int64)
     )  # fmt: skip
 
 
@@ -57,7 +56,7 @@ class Batch:
         One like those of all of them.
     members : int64 (n,)
         Their numbers among all trajectories.
-    points : (2, n)
+    points : (1, 2, n)
         Where they start; after `follow`, where they are.
     slots : (slots, 2, n)
         Likewise, those with the names `slot_names`.
@@ -98,7 +97,7 @@ class Batch:
                 header, words, plan, kept.points, kept.gradients, kept.slots, kept.running, kept.reached,
             )  # fmt: skip
 
-        shares = _shares(self.points.shape[1])
+        shares = _shares(self.points.shape[2])
         share(0, 0)  # compiles, or loads, once
         if len(shares) == 1:
             share(*shares[0])
@@ -269,7 +268,7 @@ def _batch(
     for name, column in columns.items():
         for i, field in enumerate(field_names(header.dtype, name, tuple(column.numbers[0]))):
             header[field] = column.numbers[column.which[members], i]
-    points = np.array(starts.T, order="C")
+    points = np.array(starts.T[None], order="C")
     slots = np.zeros((len(variant.parts) - 1, 2, n), points.dtype)
     for k, part in enumerate(variant.parts[1:]):
         initial = w.declared.slots[_slot_name(variant, part.name)].initial

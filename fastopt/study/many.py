@@ -198,13 +198,15 @@ def follow(
         kept = batch.nothing(kind)
         alone = len(part.members) == n
         if points is not None:
-            kept.points = points if alone else np.empty((len(part.members), steps + 1, 2), kind)
+            kept.points = (
+                points[None] if alone else np.empty((1, len(part.members), steps + 1, 2), kind)
+            )
         if goal is not None:
             kept.reached, kept.target = np.full(len(part.members), -1), goal
         part.follow(objective, steps, kept)
-        last[part.members] = part.points.T
+        last[part.members] = part.points[0].T
         if points is not None and not alone:
-            points[part.members] = kept.points
+            points[part.members] = kept.points[0]
         if goal is not None:
             reached[part.members] = kept.reached
     return last, points, reached

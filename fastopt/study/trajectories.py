@@ -80,7 +80,7 @@ def trace(
     dtype : float64 or float32
         What is computed in.
     seed : float, optional
-        Of the objective's noise, in place of its own.
+        Of a class that draws, such as `fastopt.NoisySGD`, its own; else that of the objective's noise.
     **hyperparameters
         For `cls`; an lr that it needs and that is left out is the objective's.
 
@@ -110,9 +110,12 @@ def trace(
     ['exp_avg', 'exp_avg_sq']
     """
     chosen = objectives.get(objective)
-    if seed is not None:
-        chosen = chosen.noisy(chosen.noise, seed)
     check_class(cls)
+    if seed is not None:
+        if "seed" in inspect.signature(cls).parameters:
+            hyperparameters = {**hyperparameters, "seed": seed}
+        else:
+            chosen = chosen.noisy(chosen.noise, seed)
     kind = check_dtype(dtype)
     begin = check_starts("start", chosen.start if start is None else start, kind)
     if begin.shape != (2,):
@@ -132,8 +135,8 @@ def trace(
 def _follow_one(own: batch.Batch, objective: Objective, steps: int) -> stepped.Way:
     kind, rule = own.points.dtype, own.variant.rule
     kept = batch.Kept(
-        np.empty((1, steps + 1, 2), kind),
-        np.empty((1, steps, 2), kind),
+        np.empty((1, 1, steps + 1, 2), kind),
+        np.empty((1, 1, steps, 2), kind),
         np.empty((len(own.slots), 1, steps + 1, 2), kind),
         np.empty((len(rule.running), 1, steps + 1)),
         np.zeros(0, np.int64),
@@ -142,7 +145,7 @@ def _follow_one(own: batch.Batch, objective: Objective, steps: int) -> stepped.W
     slots = dict(zip(own.slot_names, kept.slots[:, 0], strict=True))
     running = dict(zip(rule.running, kept.running[:, 0], strict=True))
     shown = {name: slot for name, slot in slots.items() if name not in rule.filled}
-    return kept.points[0], kept.gradients[0], shown, running
+    return kept.points[0, 0], kept.gradients[0, 0], shown, running
 
 
 # ---- arguments ------------------------------------------------------------------------------------
