@@ -43,7 +43,7 @@ class Animation:
         self.steps_shown = np.unique(np.linspace(0, steps, count).round().astype(int))
         draw = _on_surface if view == "surface" else _on_contours
         self.figure, self._lines, self._heads, self._series = draw(surface, chosen, trajectories)
-        self._counter = self.figure.text(0.01, 0.985, f"step {steps}", va="top", fontsize=11)
+        self._counter = self.figure.text(0.01, 0.995, f"step {steps}", va="top", fontsize=11)
 
     def __len__(self) -> int:
         return len(self.steps_shown)
@@ -201,9 +201,10 @@ def _artists(
         lines += axes.plot(*points.T, label=method.label, **look, **options)
         heads += axes.plot(*points[-1:].T, "o", color=look["color"], markersize=8, **options)
     axes.set_title(surface.name, fontsize=11)
-    axes.legend(
-        fontsize=9, framealpha=0.85, loc="upper right" if points.shape[1] == 2 else (0.0, 0.7)
-    )
+    if points.shape[1] == 2:
+        axes.legend(fontsize=9, framealpha=0.85, loc="upper right")
+    else:  # in the corner that a surface leaves free
+        axes.figure.legend(fontsize=9, framealpha=0.85, loc="lower left")
     return lines, heads
 
 

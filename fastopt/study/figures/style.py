@@ -140,7 +140,7 @@ def inside(points: np.ndarray, window: Window, margin: float = 0.0) -> np.ndarra
     """Which of the points (n, 2) are in a window that is wider by `margin` times its size on each side; bool (n,)."""
     low, high = np.array(window).T
     wide = margin * (high - low)
-    return np.all((points >= low - wide) & (points <= high + wide), axis=1)
+    return np.asarray(((points >= low - wide) & (points <= high + wide)).all(axis=1))
 
 
 def start(axes: Axes, point: np.ndarray) -> None:
