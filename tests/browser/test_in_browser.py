@@ -175,6 +175,7 @@ def test_it_plays_and_pauses(tab):
     tab.open()
     shown = "return playground.models().shown[0].data.x.length"
     assert tab.run(shown) == 301
+    tab.run("document.getElementById('speed').value = '0.25'")
     tab.press(" ")
     tab.wait(f"{shown} > 20")
     tab.press(" ")

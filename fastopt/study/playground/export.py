@@ -194,7 +194,10 @@ def _spread(axes: Axes, name: str, values: np.ndarray) -> None:
     if _geometric(values):
         set_scale("log")
     elif _geometric(1 - values):
-        set_scale("function", functions=(lambda b: -np.log10(1 - b), lambda p: 1 - 10.0**-p))
+        set_scale(
+            "function",
+            functions=(lambda b: -np.log10(np.maximum(1 - b, 1e-12)), lambda p: 1 - 10.0**-p),
+        )
         nines = 1 - 10.0 ** -np.arange(6)
         ticks = nines[(nines >= values[0]) & (nines <= values[-1])]
         getattr(axes, f"set_{name}ticks")(ticks, [f"{tick:g}" for tick in ticks])
