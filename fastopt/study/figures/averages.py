@@ -77,7 +77,7 @@ def temperatures(betas: tuple[float, ...] = (0.5, 0.9, 0.98), year: int = 2012) 
     ['one day', 'beta 0.9: about 10 days', 'without bias correction']
     """
     days, degrees = seattle(year)
-    figure, (axes,) = style.figure(size=(10.0, 4.8))
+    figure, (axes,) = style.figure(size=(8.5, 4.4))
     axes.plot(days, degrees, "o", color="#999999", markersize=2.5, label="one day")
     for beta, shade in zip(betas, style.shades(len(betas)), strict=True):
         corrected = ema(degrees, beta, init="zero", bias_correction=True)

@@ -125,7 +125,7 @@ def acceleration(momentum: float = 0.9, form: str = "heavy_ball", resolution: in
     """
     gradients = pairs(resolution)
     values = acceleration_map(gradients, momentum, form)
-    figure, (axes,) = style.figure(size=(6.6, 5.2))
+    figure, (axes,) = style.figure(size=(5.8, 4.6))
     _map(
         axes, gradients, values, values, f"momentum {momentum:g}", "$C_m$: acceleration along $g_1$"
     )
@@ -163,7 +163,7 @@ def amplification(
     """
     gradients = pairs(resolution)
     maps = [amplification_map(fastopt.RMSprop, gradients, alpha=b, eps=eps) for b in betas]
-    figure, panels = style.figure(1, len(maps), size=(4.6, 4.2))
+    figure, panels = style.figure(1, len(maps), size=(3.9, 3.4))
     for axes, beta, values in zip(panels, betas, maps, strict=True):
         _amplification_panel(axes, gradients, values, f"beta {beta:g}")
     return figure
@@ -204,7 +204,7 @@ def adam_amplification(
         amplification_map(fastopt.Adam, gradients, betas=betas, bias_correction=wanted)
         for wanted in (False, True)
     ]
-    figure, panels = style.figure(1, 3, size=(4.6, 4.2))
+    figure, panels = style.figure(1, 3, size=(3.9, 3.4))
     for axes, values, title in zip(panels, maps, ("without", "with"), strict=False):
         _amplification_panel(axes, gradients, values, f"{title} bias correction")
     _prefactor_panel(panels[2], prefactors(max(steps, 2), betas))
@@ -215,7 +215,7 @@ def _prefactor_panel(axes: Axes, factors: np.ndarray) -> None:
     axes.semilogx(np.arange(1, len(factors) + 1), factors, color=style.color("Adam"), linewidth=2)
     axes.plot(2, factors[1], "o", color=style.MINIMUM, markersize=8)
     axes.annotate(
-        f"second step: {factors[1]:.4f}", (2, factors[1]), (2, 2 * factors[1]),
+        f"second step: {factors[1]:.4f}", (2, factors[1]), (2, 2.8 * factors[1]),
         arrowprops={"arrowstyle": "-", "color": style.MINIMUM},
     )  # fmt: skip
     style.course(axes, "corrected step / uncorrected step")
@@ -224,7 +224,7 @@ def _prefactor_panel(axes: Axes, factors: np.ndarray) -> None:
 
 def _amplification_panel(axes: Axes, gradients: np.ndarray, values: np.ndarray, title: str) -> None:
     changing = np.where(gradients[1] == 0, np.nan, values)  # where g2 is 0, no step is longer
-    _map(axes, gradients, values, changing, title, "$C_a$: amplification of the second step")
+    _map(axes, gradients, values, changing, title, "$C_a$: amplification")
 
 
 def _map(
@@ -242,4 +242,4 @@ def _map(
     axes.axvline(0, color="#666666", linewidth=0.5)
     axes.set_aspect("equal")
     style.label(axes, title, "$g_1$", "$g_2$")
-    axes.figure.colorbar(mesh, ax=axes, label=bar)
+    axes.figure.colorbar(mesh, ax=axes, label=bar, shrink=0.85)

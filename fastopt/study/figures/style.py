@@ -56,7 +56,7 @@ def shades(count: int) -> list[str]:
 
 
 def figure(
-    rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (5.0, 4.2), **options: Any
+    rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (4.2, 4.0), **options: Any
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure of so many panels of this size, in inches, and the panels."""
     made = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")

@@ -68,7 +68,7 @@ def trajectory(
         if np.size(numbers)
     ]
     rows = 1 + len(slots)
-    figure = Figure(figsize=(11, max(5.5, 1.8 * rows)), layout="constrained")
+    figure = Figure(figsize=(9.5, max(5.0, 1.6 * rows)), layout="constrained")
     cells = figure.add_gridspec(rows, 2, width_ratios=(1.3, 1))
     ground, error = figure.add_subplot(cells[:, 0]), figure.add_subplot(cells[0, 1])
     ground_panel(ground, surface, chosen, found)
@@ -218,7 +218,7 @@ def learning_rates(
     >>> [axes.get_title() for axes in figure.axes[:2]]
     ['lr 0.01', 'lr 0.1']
     """
-    figure, panels = style.figure(2, len(rates), size=(4.4, 4.0), sharey="row")
+    figure, panels = style.figure(2, len(rates), size=(3.7, 3.5), sharey="row")
     for column, lr in enumerate(rates):
         above, below = panels[column], panels[len(rates) + column]
         surface, chosen, found = traces(objective, optimizers, start, steps, lr)
@@ -266,7 +266,7 @@ def courses(axes: Axes, surface: Any, chosen: list[Method], found: list[Any]) ->
 
 
 def _pair(surface: Any, chosen: list[Method], found: list[Any], window: Any = None) -> Figure:
-    figure, (left, right) = style.figure(1, 2, size=(5.4, 4.6))
+    figure, (left, right) = style.figure(1, 2, size=(4.6, 4.1))
     ground_panel(left, surface, chosen, found, window)
     courses(right, surface, chosen, found)
     return figure
