@@ -41,9 +41,8 @@ class Kept:
 
 def nothing(dtype: np.dtype[Any]) -> Kept:
     """Keeps only where trajectories end."""
-    return Kept(
-        *(np.zeros((0, 0, 0, 2), dtype) for _ in range(3)), np.zeros((0, 0, 0)), np.zeros(0, np.int64)
-    )  # fmt: skip
+    points, gradients, slots = (np.zeros((0, 0, 0, 2), dtype) for _ in range(3))
+    return Kept(points, gradients, slots, np.zeros((0, 0, 0)), np.zeros(0, np.int64))
 
 
 @dataclass

@@ -23,7 +23,7 @@ CONSTANTS = {"pi": math.pi, "e": math.e}
 #: What SymPy's derivatives have besides.
 _OF_DERIVATIVES = {"Abs": "abs", "sign": "sign"}
 
-_LONGEST, _DEEPEST, _MOST = 1000, 40, 300  # characters, nested operations, operations
+_LONGEST, _DEEPEST, _MOST = 1000, 80, 400  # characters, nested operations, operations
 _LARGEST, _LARGEST_POWER = 1e12, 32
 
 _TOKEN = re.compile(
@@ -165,7 +165,8 @@ def read(text: str, program: Program) -> int:
         places = {"x": program.add("x"), "y": program.add("y")}
         return _Reader(program, places, FUNCTIONS, limited=True).read(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no expression in x and y: {error}") from None
+        shown = text if len(text) <= 60 else f"{text[:60]}..."
+        raise ValueError(f"{shown!r} is no expression in x and y: {error}") from None
 
 
 def _check_tokens(text: str) -> None:
