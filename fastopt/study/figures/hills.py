@@ -61,7 +61,7 @@ def hole(
     >>> from fastopt.study import figures
     >>> figure = figures.hole()
     >>> [axes.get_title() for axes in figure.axes]
-    ['beta 0: ends at x = 0.08', 'beta 0.95: ends at x = 3.00', 'corrected first moment']
+    ['beta 0: ends at x = 0.08', 'beta 0.95: ends at x = 3.01', 'corrected first moment']
     """
     surface = objectives.get(objective)
     figure = Figure(figsize=(9, 2.4 * max(len(betas), 2)), layout="constrained")
