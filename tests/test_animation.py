@@ -171,6 +171,10 @@ def test_figure(tmp_path, monkeypatch):
     said(
         "figure", "nesterov", "--steps=5", "--start", "-3,2", "--momentum", "0.5", "--out", "n.svg"
     )
+    said(
+        "figure", "temperatures", "--betas", "0.5", "--out", "one.png"
+    )  # one number is a sequence of one
+    assert "rate_map" in said("figure", "--help")
     listed = said("figure")
     assert "temperatures" in listed
     assert "Exponentially weighted averages of a year" in listed

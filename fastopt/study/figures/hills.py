@@ -63,7 +63,7 @@ def hole(
     >>> [axes.get_title() for axes in figure.axes]
     ['beta 0: ends at x = 0.08', 'beta 0.95: ends at x = 3.01', 'corrected first moment']
     """
-    surface = objectives.get(objective)
+    surface, betas = objectives.get(objective), style.several("betas", betas)
     figure = Figure(figsize=(9, 2.4 * max(len(betas), 2)), layout="constrained")
     cells = figure.add_gridspec(len(betas), 2, width_ratios=(1, 1))
     left = [figure.add_subplot(cells[row, 0]) for row in range(len(betas))]

@@ -121,6 +121,10 @@ def rate_map(
     'momentum'
     """
     surface = objectives.get(objective)
+    if not (len(style.several("rates", rates)) == 2 and 0 < rates[0] < rates[1]):
+        raise ValueError(f"rates is {rates!r}; expected two numbers, 0 < lowest < highest")
+    if not (len(style.several("decays", decays)) == 2 and decays[0] < decays[1]):
+        raise ValueError(f"decays is {decays!r}; expected two numbers, lowest < highest")
     chosen = methods.parse(optimizers, rates[0])
     x = np.geomspace(rates[0], rates[1], resolution)
     y = np.linspace(decays[0], decays[1], resolution)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,8 @@ def responses(
 
 def pairs(resolution: int) -> np.ndarray:
     """All pairs of gradients in [-EXTENT, EXTENT], 0 among them: (2, n, n), g1 along the last axis."""
+    if resolution < 2:
+        raise ValueError(f"resolution is {resolution!r}; expected 2 or more")
     axis = np.linspace(-EXTENT, EXTENT, resolution // 2 * 2 + 1)
     return np.stack(np.meshgrid(axis, axis))
 
@@ -133,13 +135,13 @@ def acceleration(momentum: float = 0.9, form: str = "heavy_ball", resolution: in
 
 
 def amplification(
-    betas: tuple[float, ...] = (0.5, 0.9, 0.99), eps: float = 1e-8, resolution: int = 201
+    betas: Sequence[float] = (0.5, 0.9, 0.99), eps: float = 1e-8, resolution: int = 201
 ) -> Figure:
     """The amplification maps of adaptive rates: C_a over the first two gradients.
 
     Parameters
     ----------
-    betas : tuple of float
+    betas : sequence of float
         The decay of the average of squares (`alpha` of `fastopt.RMSprop`), a panel for each.
     eps : float
         Added to the root.
@@ -161,7 +163,7 @@ def amplification(
     >>> [axes.get_title() for axes in figure.axes[:2]]
     ['beta 0.5', 'beta 0.9']
     """
-    gradients = pairs(resolution)
+    gradients, betas = pairs(resolution), style.several("betas", betas)
     maps = [amplification_map(fastopt.RMSprop, gradients, alpha=b, eps=eps) for b in betas]
     figure, panels = style.figure(1, len(maps), size=(3.9, 3.4))
     for axes, beta, values in zip(panels, betas, maps, strict=True):
