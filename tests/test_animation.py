@@ -167,10 +167,14 @@ def test_compare_refuses(arguments, message, tmp_path, monkeypatch):
 def test_figure(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "acceleration.png" in said("figure", "acceleration", "--resolution", "5", "--dpi=30")
-    assert opened("acceleration.png")[0] == (198, 156)
+    assert opened("acceleration.png")[0] == (174, 138)
     said(
         "figure", "nesterov", "--steps=5", "--start", "-3,2", "--momentum", "0.5", "--out", "n.svg"
     )
+    said(
+        "figure", "temperatures", "--betas", "0.5", "--out", "one.png"
+    )  # one number is a sequence of one
+    assert "rate_map" in said("figure", "--help")
     listed = said("figure")
     assert "temperatures" in listed
     assert "Exponentially weighted averages of a year" in listed

@@ -300,6 +300,35 @@ def test_a_minimum_is_needed():
         figures.rate_map(optimizers="SignSGD", resolution=3)
 
 
+@pytest.mark.parametrize(("name", "options", "error", "message"), [
+    ("hole", {"betas": ()}, ValueError, "betas is (); expected one number or more"),
+    ("temperatures", {"betas": 0.5}, TypeError, "betas is 0.5; expected a sequence"),
+    ("amplification", {"betas": "0.5"}, TypeError, "betas is '0.5'; expected a sequence"),
+    ("learning_rates", {"rates": ("a",)}, TypeError, "rates has 'a'; expected numbers"),
+    ("error_courses", {"momenta": []}, ValueError, "momenta is []"),
+    ("acceleration", {"resolution": 0}, ValueError, "resolution is 0"),
+    ("rate_map", {"rates": (0.0, 1.0)}, ValueError, "rates is (0.0, 1.0); expected two numbers"),
+    ("rate_map", {"rates": (1.0,)}, ValueError, "rates is (1.0,)"),
+    ("rate_map", {"decays": (0.9, 0.1)}, ValueError, "decays is (0.9, 0.1)"),
+    ("trajectory", {"steps": -1}, ValueError, "steps is -1"),
+    ("trajectory", {"objective": 3}, TypeError, "objective is 3"),
+])  # fmt: skip
+def test_what_figures_refuse(name, options, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        getattr(figures, name)(**options)
+
+
+def test_all_that_is_remembered_is_shown():
+    figure = figures.trajectory("booth", "Prodigy,SM3", steps=5, lr=0.1)
+    found = [trace(cls, "booth", steps=5, lr=0.1) for cls in (fastopt.Prodigy, fastopt.SM3)]
+    names = [
+        f"{one.optimizer.__name__}: {name}"
+        for one in found
+        for name in {**one.slots, **one.running}
+    ]
+    assert [axes.get_title() for axes in figure.axes] == ["booth", "error", *names]
+
+
 # ---- maps of many trajectories --------------------------------------------------------------------
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 import fastopt
-from fastopt.study.figures import PLACES
 
 app = typer.Typer(
     name="fastopt",
@@ -164,9 +164,19 @@ def compare(
         compare.run(objective, optimizers, lr, steps, start, view.value, out, fps, dpi)
 
 
+class _WithFigures(TyperCommand):
+    """A command whose help ends with the names of all figures, loaded only when it is read."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from fastopt.study.figures import PLACES
+
+        self.epilog = f"The figures: {', '.join(PLACES)}."
+        super().format_help(ctx, formatter)
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    epilog=f"The figures: {', '.join(PLACES)}.",
+    cls=_WithFigures,
 )
 def figure(
     context: typer.Context,
@@ -217,5 +227,5 @@ def _refusing() -> Iterator[None]:
             f"fastopt: {missing.name} is not installed; pip install 'fastopt[{extra}]'", err=True
         )
         raise typer.Exit(1) from None
-    except (ValueError, TypeError, RuntimeError, OSError) as refused:
+    except (ValueError, TypeError, RuntimeError, OSError, MemoryError) as refused:
         raise typer.BadParameter(str(refused)) from None

@@ -53,9 +53,10 @@ def _value(text: str, default: Any) -> Any:
     if isinstance(default, str):
         return text
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
+    return (value,) if isinstance(default, tuple) and isinstance(value, int | float) else value
 
 
 def _summary(draw: Callable[..., Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from importlib.resources import files
 
 import numpy as np
@@ -50,12 +51,12 @@ def seattle(year: int = 2012) -> tuple[np.ndarray, np.ndarray]:
     return np.array(days, "datetime64[D]"), np.array(temperatures)
 
 
-def temperatures(betas: tuple[float, ...] = (0.5, 0.9, 0.98), year: int = 2012) -> Figure:
+def temperatures(betas: Sequence[float] = (0.5, 0.9, 0.98), year: int = 2012) -> Figure:
     """Exponentially weighted averages of a year of daily temperatures, with and without bias correction.
 
     Parameters
     ----------
-    betas : tuple of float
+    betas : sequence of float
         The weights of the past.
     year : int
         2012 to 2015.
@@ -77,7 +78,8 @@ def temperatures(betas: tuple[float, ...] = (0.5, 0.9, 0.98), year: int = 2012) 
     ['one day', 'beta 0.9: about 10 days', 'without bias correction']
     """
     days, degrees = seattle(year)
-    figure, (axes,) = style.figure(size=(10.0, 4.8))
+    betas = style.several("betas", betas)
+    figure, (axes,) = style.figure(size=(8.5, 4.4))
     axes.plot(days, degrees, "o", color="#999999", markersize=2.5, label="one day")
     for beta, shade in zip(betas, style.shades(len(betas)), strict=True):
         corrected = ema(degrees, beta, init="zero", bias_correction=True)

@@ -61,10 +61,10 @@ def hole(
     >>> from fastopt.study import figures
     >>> figure = figures.hole()
     >>> [axes.get_title() for axes in figure.axes]
-    ['beta 0: ends at x = 0.08', 'beta 0.95: ends at x = 3.00', 'corrected first moment']
+    ['beta 0: ends at x = 0.08', 'beta 0.95: ends at x = 3.01', 'corrected first moment']
     """
-    surface = objectives.get(objective)
-    figure = Figure(figsize=(11, 2.9 * len(betas)), layout="constrained")
+    surface, betas = objectives.get(objective), style.several("betas", betas)
+    figure = Figure(figsize=(9, 2.4 * max(len(betas), 2)), layout="constrained")
     cells = figure.add_gridspec(len(betas), 2, width_ratios=(1, 1))
     left = [figure.add_subplot(cells[row, 0]) for row in range(len(betas))]
     right = figure.add_subplot(cells[:, 1])

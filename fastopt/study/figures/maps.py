@@ -56,7 +56,7 @@ def basins(
     """
     surface = objectives.get(objective)
     chosen = methods.parse(optimizers, lr)
-    figure, panels = style.figure(1, len(chosen), size=(4.2, 4.2), sharey=True)
+    figure, panels = style.figure(1, len(chosen), size=(3.4, 3.5), sharey=True)
     for axes, method in zip(panels, chosen, strict=True):
         found = study.basins(
             method.optimizer, surface, resolution=(resolution, resolution), steps=steps,
@@ -121,6 +121,10 @@ def rate_map(
     'momentum'
     """
     surface = objectives.get(objective)
+    if not (len(style.several("rates", rates)) == 2 and 0 < rates[0] < rates[1]):
+        raise ValueError(f"rates is {rates!r}; expected two numbers, 0 < lowest < highest")
+    if not (len(style.several("decays", decays)) == 2 and decays[0] < decays[1]):
+        raise ValueError(f"decays is {decays!r}; expected two numbers, lowest < highest")
     chosen = methods.parse(optimizers, rates[0])
     x = np.geomspace(rates[0], rates[1], resolution)
     y = np.linspace(decays[0], decays[1], resolution)
@@ -134,7 +138,7 @@ def rate_map(
             tolerance=tolerance, **fixed,
         )  # fmt: skip
         counts.append(np.ma.masked_greater(np.maximum(found.steps, 1), steps))
-    figure, panels = style.figure(1, len(chosen), size=(4.4, 4.2))
+    figure, panels = style.figure(1, len(chosen), size=(3.7, 3.5))
     fewest = min((int(c.min()) for c in counts if c.count()), default=1)
     norm = LogNorm(fewest, max(steps, fewest + 1))
     for axes, method, memory, numbers in zip(panels, chosen, memories, counts, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,8 @@ def responses(
 
 def pairs(resolution: int) -> np.ndarray:
     """All pairs of gradients in [-EXTENT, EXTENT], 0 among them: (2, n, n), g1 along the last axis."""
+    if resolution < 2:
+        raise ValueError(f"resolution is {resolution!r}; expected 2 or more")
     axis = np.linspace(-EXTENT, EXTENT, resolution // 2 * 2 + 1)
     return np.stack(np.meshgrid(axis, axis))
 
@@ -125,7 +127,7 @@ def acceleration(momentum: float = 0.9, form: str = "heavy_ball", resolution: in
     """
     gradients = pairs(resolution)
     values = acceleration_map(gradients, momentum, form)
-    figure, (axes,) = style.figure(size=(6.6, 5.2))
+    figure, (axes,) = style.figure(size=(5.8, 4.6))
     _map(
         axes, gradients, values, values, f"momentum {momentum:g}", "$C_m$: acceleration along $g_1$"
     )
@@ -133,13 +135,13 @@ def acceleration(momentum: float = 0.9, form: str = "heavy_ball", resolution: in
 
 
 def amplification(
-    betas: tuple[float, ...] = (0.5, 0.9, 0.99), eps: float = 1e-8, resolution: int = 201
+    betas: Sequence[float] = (0.5, 0.9, 0.99), eps: float = 1e-8, resolution: int = 201
 ) -> Figure:
     """The amplification maps of adaptive rates: C_a over the first two gradients.
 
     Parameters
     ----------
-    betas : tuple of float
+    betas : sequence of float
         The decay of the average of squares (`alpha` of `fastopt.RMSprop`), a panel for each.
     eps : float
         Added to the root.
@@ -161,9 +163,9 @@ def amplification(
     >>> [axes.get_title() for axes in figure.axes[:2]]
     ['beta 0.5', 'beta 0.9']
     """
-    gradients = pairs(resolution)
+    gradients, betas = pairs(resolution), style.several("betas", betas)
     maps = [amplification_map(fastopt.RMSprop, gradients, alpha=b, eps=eps) for b in betas]
-    figure, panels = style.figure(1, len(maps), size=(4.6, 4.2))
+    figure, panels = style.figure(1, len(maps), size=(3.9, 3.4))
     for axes, beta, values in zip(panels, betas, maps, strict=True):
         _amplification_panel(axes, gradients, values, f"beta {beta:g}")
     return figure
@@ -204,7 +206,7 @@ def adam_amplification(
         amplification_map(fastopt.Adam, gradients, betas=betas, bias_correction=wanted)
         for wanted in (False, True)
     ]
-    figure, panels = style.figure(1, 3, size=(4.6, 4.2))
+    figure, panels = style.figure(1, 3, size=(3.9, 3.4))
     for axes, values, title in zip(panels, maps, ("without", "with"), strict=False):
         _amplification_panel(axes, gradients, values, f"{title} bias correction")
     _prefactor_panel(panels[2], prefactors(max(steps, 2), betas))
@@ -215,7 +217,7 @@ def _prefactor_panel(axes: Axes, factors: np.ndarray) -> None:
     axes.semilogx(np.arange(1, len(factors) + 1), factors, color=style.color("Adam"), linewidth=2)
     axes.plot(2, factors[1], "o", color=style.MINIMUM, markersize=8)
     axes.annotate(
-        f"second step: {factors[1]:.4f}", (2, factors[1]), (2, 2 * factors[1]),
+        f"second step: {factors[1]:.4f}", (2, factors[1]), (2, 2.8 * factors[1]),
         arrowprops={"arrowstyle": "-", "color": style.MINIMUM},
     )  # fmt: skip
     style.course(axes, "corrected step / uncorrected step")
@@ -224,7 +226,7 @@ def _prefactor_panel(axes: Axes, factors: np.ndarray) -> None:
 
 def _amplification_panel(axes: Axes, gradients: np.ndarray, values: np.ndarray, title: str) -> None:
     changing = np.where(gradients[1] == 0, np.nan, values)  # where g2 is 0, no step is longer
-    _map(axes, gradients, values, changing, title, "$C_a$: amplification of the second step")
+    _map(axes, gradients, values, changing, title, "$C_a$: amplification")
 
 
 def _map(
@@ -242,4 +244,4 @@ def _map(
     axes.axvline(0, color="#666666", linewidth=0.5)
     axes.set_aspect("equal")
     style.label(axes, title, "$g_1$", "$g_2$")
-    axes.figure.colorbar(mesh, ax=axes, label=bar)
+    axes.figure.colorbar(mesh, ax=axes, label=bar, shrink=0.85)

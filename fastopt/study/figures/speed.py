@@ -83,10 +83,10 @@ def error_courses(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['error', 'step / step of gradient descent']
     """
-    surface = objectives.get(objective)
+    surface, momenta = objectives.get(objective), style.several("momenta", momenta)
     if style.lowest(surface) is None:
         raise ValueError(f"objective {surface.name}: no minimum is known; expected one that has")
-    figure, (left, right) = style.figure(1, 2, size=(5.6, 4.4))
+    figure, (left, right) = style.figure(1, 2, size=(4.7, 3.9))
     found = [errors(surface, momentum, start, steps, lr) for momentum in momenta]
     for momentum, error, shade in zip(momenta, found, style.shades(len(momenta)), strict=True):
         text = f"momentum {momentum:g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,11 +57,23 @@ def shades(count: int) -> list[str]:
 
 
 def figure(
-    rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (5.0, 4.2), **options: Any
+    rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (4.2, 4.0), **options: Any
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure of so many panels of this size, in inches, and the panels."""
     made = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
     return made, list(made.subplots(rows, columns, squeeze=False, **options).flat)
+
+
+def several(name: str, values: Any) -> list[float]:
+    """The values of a parameter that takes one or more numbers."""
+    if isinstance(values, str) or not np.iterable(values):
+        raise TypeError(f"{name} is {values!r}; expected a sequence of numbers")
+    if not len(found := list(values)):
+        raise ValueError(f"{name} is {values!r}; expected one number or more")
+    for value in found:
+        if not isinstance(value, numbers.Real):
+            raise TypeError(f"{name} has {value!r}; expected numbers")
+    return found
 
 
 def label(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:

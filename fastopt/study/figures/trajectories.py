@@ -34,7 +34,7 @@ def trajectory(
     steps: int = 200,
     lr: float | None = 0.1,
 ) -> Figure:
-    """Trajectories, errors over the steps, and every slot over the steps.
+    """Trajectories, errors over the steps, and all that the optimizers remember: slots and running numbers.
 
     Parameters
     ----------
@@ -61,25 +61,28 @@ def trajectory(
     ['quadratic', 'error', 'Adam: exp_avg', 'Adam: exp_avg_sq']
     """
     surface, chosen, found = traces(objective, optimizers, start, steps, lr)
-    slots = [
-        (method, name, numbers)
+    remembered = [
+        (method, name, np.reshape(numbers, (len(numbers), -1)))
         for method, one in zip(chosen, found, strict=True)
-        for name, numbers in one.slots.items()
+        for name, numbers in {**one.slots, **one.running}.items()
         if np.size(numbers)
     ]
-    rows = 1 + len(slots)
-    figure = Figure(figsize=(11, max(5.5, 1.8 * rows)), layout="constrained")
+    beside = min(len(remembered), 3)  # beside the contours; the others in two columns below
+    top = 1 + beside
+    rows = top + (len(remembered) - beside + 1) // 2
+    figure = Figure(figsize=(9.5, max(5.0, 1.6 * rows)), layout="constrained")
     cells = figure.add_gridspec(rows, 2, width_ratios=(1.3, 1))
-    ground, error = figure.add_subplot(cells[:, 0]), figure.add_subplot(cells[0, 1])
+    ground, error = figure.add_subplot(cells[:top, 0]), figure.add_subplot(cells[0, 1])
     ground_panel(ground, surface, chosen, found)
     courses(error, surface, chosen, found)
-    for row, (method, name, numbers) in enumerate(slots, 1):
-        axes = figure.add_subplot(cells[row, 1], sharex=error)
-        _slot(axes, np.reshape(numbers, (len(numbers), -1)), style.color(method.name))
-        style.course(axes, f"{method.label}: {name}")
-    for axes in figure.axes[1:-1]:
-        axes.set_xlabel("")
-        axes.tick_params(labelbottom=False)
+    for place, (method, name, numbers) in enumerate(remembered):
+        row, column = divmod(place - beside, 2) if place >= beside else (place - beside, 1)
+        axes = figure.add_subplot(cells[top + row, column])
+        _slot(axes, numbers, style.color(method.name))
+        style.course(
+            axes, f"{method.label}: {name}", x="steps" if place == len(remembered) - 1 else ""
+        )
+    error.set_xlabel("" if remembered else "steps")
     return figure
 
 
@@ -218,7 +221,8 @@ def learning_rates(
     >>> [axes.get_title() for axes in figure.axes[:2]]
     ['lr 0.01', 'lr 0.1']
     """
-    figure, panels = style.figure(2, len(rates), size=(4.4, 4.0), sharey="row")
+    rates = style.several("rates", rates)
+    figure, panels = style.figure(2, len(rates), size=(3.7, 3.5), sharey="row")
     for column, lr in enumerate(rates):
         above, below = panels[column], panels[len(rates) + column]
         surface, chosen, found = traces(objective, optimizers, start, steps, lr)
@@ -266,7 +270,7 @@ def courses(axes: Axes, surface: Any, chosen: list[Method], found: list[Any]) ->
 
 
 def _pair(surface: Any, chosen: list[Method], found: list[Any], window: Any = None) -> Figure:
-    figure, (left, right) = style.figure(1, 2, size=(5.4, 4.6))
+    figure, (left, right) = style.figure(1, 2, size=(4.6, 4.1))
     ground_panel(left, surface, chosen, found, window)
     courses(right, surface, chosen, found)
     return figure

@@ -111,7 +111,7 @@ def adaptive_updates(
     descent = two_updates(methods.method(fastopt.SGD, {"lr": lr}), surface, start)
     found = [two_updates(method, surface, start) for method in chosen]
     window = style.around(descent, *found, surface.minima)
-    figure, panels = style.figure(1, len(chosen), size=(4.4, 4.4), sharey=True)
+    figure, panels = style.figure(1, len(chosen), size=(3.6, 4.1), sharey=True)
     for axes, method, points in zip(panels, chosen, found, strict=True):
         _vectors(axes, surface, window, descent, "#8A8A8A")
         _vectors(axes, None, window, points, style.color(method.name))
