@@ -5,7 +5,7 @@ EXTRAS ?= test
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-all lint docs tables bench bench-docs bench-smoke \
+.PHONY: demo test test-all test-browser lint docs tables bench bench-docs bench-smoke \
 	bench-quick bench-gate bench-gate-proof asv asv-continuous asv-publish clean
 
 # One stamp per set of extras: installing again only when pyproject.toml changed.
@@ -16,17 +16,21 @@ $(VENV)/.installed-$(subst $(comma),-,$(1)): pyproject.toml
 	touch $$@
 endef
 comma := ,
-$(foreach extras,$(sort demo lint docs bench bench-peers $(EXTRAS)),$(eval $(call environment,$(extras))))
+$(foreach extras,$(sort browser demo lint docs bench bench-peers $(EXTRAS)),$(eval $(call environment,$(extras))))
 installed = $(VENV)/.installed-$(subst $(comma),-,$(1))
 
 demo: $(call installed,demo)
 	$(BIN)/fastopt demo
 
 test: $(call installed,$(EXTRAS))
-	$(BIN)/python -m pytest -n auto -m "not full" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto -m "not full and not browser" $(PYTEST_ARGS)
 
 test-all: $(call installed,$(EXTRAS))
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto -m "not browser" $(PYTEST_ARGS)
+
+# The playground in Chromium; skipped where Debian's packages chromium and chromium-driver are not there.
+test-browser: $(call installed,browser)
+	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
 
 lint: $(call installed,lint)
 	$(BIN)/ruff check .

@@ -11,8 +11,11 @@ import pytest
 
 import fastopt
 
+collect_ignore = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore = ["fastopt/interop/torch.py"]  # its examples need the extra torch
+    collect_ignore += ["fastopt/interop/torch.py"]  # its examples need the extra torch
+if importlib.util.find_spec("matplotlib") is None or not importlib.util.find_spec("vega_datasets"):
+    collect_ignore += ["fastopt/study/figures", "fastopt/study/animation.py"]  # the extra plot
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import fastopt
 sys.path.insert(0, str(Path(__file__).parent))
 
 import catalogue
+import pictures
 
 project = "fastopt"
 author = "The fastopt developers"
@@ -48,7 +49,7 @@ html_theme_options: dict[str, Any] = {
 }
 
 
-# ---- pages that follow from the set of optimizers, and the picture of all schedules ---------------
+# ---- pages that follow from the set of optimizers, and pictures ---------------
 
 GENERATED = Path(__file__).parent / "api" / "generated"
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -62,6 +63,7 @@ def setup(app: Any) -> None:
         write(name, text)
     plot = runpy.run_path(str(EXAMPLES / "plot_schedules.py"))
     plot["draw"]().savefig(GENERATED / "schedules.png", dpi=100)
+    pictures.draw()
     app.connect("autodoc-skip-member", skip_member)
 
 

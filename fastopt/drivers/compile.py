@@ -98,6 +98,13 @@ def kernel(
     return dispatcher
 
 
+def address(kernel: Compiled, signature: tuple[Any, ...]) -> int:
+    """Where the code of a kernel without a result lies, for `fastopt.drivers.machine.call`; true while it is held."""
+    kernel.compile(signature)
+    result = kernel.overloads[signature]
+    return int(result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name))
+
+
 def assembly(kernel: Compiled) -> str:
     """The machine code of a kernel that was compiled, or loaded from the cache, for one signature."""
     (result,) = kernel.overloads.values()

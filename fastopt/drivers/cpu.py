@@ -213,14 +213,14 @@ def _kernel(function: Callable[..., Any], variant: Variant, entry: str, driver: 
     return kernel(
         function,
         f"{variant.name}.{entry}.{driver}",
-        _variant_digest(variant),
+        variant_digest(variant),
         parallel=driver == PARALLEL,
         check=lambda: refuse_promotion(variant),
     )
 
 
 @cache
-def _variant_digest(variant: Variant) -> str:
+def variant_digest(variant: Variant) -> str:
     """What a kernel of this variant is made of, besides fastopt's own sources."""
     rule = variant.rule
     storages = [variant.gradient, *(part.storage for part in variant.parts)]

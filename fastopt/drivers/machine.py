@@ -1,4 +1,4 @@
-"""What Numba has no word for: memory by address, blends, bits, and the floating-point mode of a thread."""
+"""What Numba has no word for: memory and code by address, blends, bits, and the floating-point mode of a thread."""
 
 from __future__ import annotations
 
@@ -43,6 +43,19 @@ def reinterpret(typingctx: Any, x: Any, like: Any) -> Any:
         return builder.bitcast(arguments[0], context.get_value_type(like))
 
     return like(x, like), codegen
+
+
+@intrinsic
+def call(typingctx: Any, address: Any, arguments: Any) -> Any:
+    """Call the function at an address, which takes these numbers and gives nothing back."""
+
+    def codegen(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        values = cgutils.unpack_tuple(builder, given[1])
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        builder.call(builder.inttoptr(given[0], kind.as_pointer()), values)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, arguments), codegen
 
 
 def _reader(bits: int) -> Any:

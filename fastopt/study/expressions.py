@@ -1,0 +1,328 @@
+"""Expressions in x and y: read strictly, differentiated by SymPy, written out for the compiler.
+
+What is read is never run as Python: text is cut into tokens that are numbers, operators and known names, and
+becomes a `Program`, a list of operations on numbers. SymPy's own readers evaluate text, and are not used; what SymPy
+prints is read by the same strict reader.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+#: The functions of expressions, by the names that the compiler knows them by.
+FUNCTIONS = {
+    **{n: n for n in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")},
+    **{n: n for n in ("exp", "log", "sqrt", "abs")},
+}
+CONSTANTS = {"pi": math.pi, "e": math.e}
+
+#: What SymPy's derivatives have besides.
+_OF_DERIVATIVES = {"Abs": "abs", "sign": "sign"}
+
+_LONGEST, _DEEPEST, _MOST = 1000, 80, 400  # characters, nested operations, operations
+_LARGEST, _LARGEST_POWER = 1e12, 32
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![\w.])"
+    r"|(?P<name>[A-Za-z_]\w*)|\*\*|[-+*/()])",
+    re.ASCII,
+)
+_OPERATORS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+_BINARY: dict[str, Callable[[float, float], float]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "pow": math.pow,
+}
+
+Operation = tuple[Any, ...]
+
+
+class Program:
+    """Operations on x, y and numbers, each written once.
+
+    Attributes
+    ----------
+    operations : list of tuple
+        ``("number", 1.5)``, ``("x",)``, ``("+", i, j)``, ``("sin", i)``: i and j are places in this list, and
+        stand before.
+    """
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+        self._places: dict[Operation, int] = {}
+
+    def add(self, *operation: Any) -> int:
+        """The place of an operation; of numbers alone, that of the resulting number."""
+        name, *operands = operation
+        if name != "number" and operands:
+            numbers = [self.number(i) for i in operands]
+            if None not in numbers:
+                operation = ("number", _folded(name, numbers))
+        if operation not in self._places:
+            self._places[operation] = len(self.operations)
+            self.operations.append(operation)
+        return self._places[operation]
+
+    def number(self, place: int) -> float | None:
+        """The number at a place, None if something else is there."""
+        name, *operands = self.operations[place]
+        return operands[0] if name == "number" else None
+
+    def power(self, base: int, exponent: int) -> int:
+        """Base to a power: whole ones by products, halves by roots."""
+        n = self.number(exponent)
+        if n is None or (2 * n) % 1 != 0 or abs(n) > 2 * _LARGEST_POWER:
+            return self.add("pow", base, exponent)
+        whole, factors = int(abs(n)), []
+        square = base
+        while whole:
+            if whole & 1:
+                factors.append(square)
+            whole >>= 1
+            if whole:
+                square = self.add("*", square, square)
+        if n % 1 != 0:
+            factors.append(self.add("sqrt", base))
+        if not factors:
+            return self.add("number", 1.0)
+        result = factors[0]
+        for factor in factors[1:]:
+            result = self.add("*", result, factor)
+        return result if n > 0 else self.add("/", self.add("number", 1.0), result)
+
+    def lines(self, results: Sequence[int]) -> tuple[list[str], dict[str, float]]:
+        """The body of a function of x and y that returns the results, and the numbers that it names."""
+        needed = set(results)
+        for place in reversed(range(len(self.operations))):
+            name, *operands = self.operations[place]
+            if place in needed and name != "number":
+                needed.update(operands)
+        found, numbers = [], {}
+        for place in sorted(needed):
+            name, *operands = self.operations[place]
+            own = [f"v{i}" for i in operands] if name != "number" else []
+            if name == "number":
+                numbers[f"v{place}"] = operands[0]
+            elif name in ("x", "y"):
+                found.append(f"v{place} = {name}")
+            elif name in ("+", "-", "*", "/") and len(own) == 2:
+                found.append(f"v{place} = {own[0]} {name} {own[1]}")
+            elif name == "-":
+                found.append(f"v{place} = -{own[0]}")
+            else:
+                found.append(f"v{place} = {name}({', '.join(own)})")
+        found.append("return " + ", ".join(f"v{i}" for i in results))
+        return found, numbers
+
+
+def _folded(name: str, numbers: Sequence[Any]) -> float:
+    try:
+        if len(numbers) == 2:
+            value = _BINARY[name](*numbers)
+        elif name == "-":
+            value = -numbers[0]
+        elif name == "abs":
+            value = abs(numbers[0])
+        elif name == "sign":
+            value = math.copysign(1.0, numbers[0]) if numbers[0] else 0.0
+        else:
+            value = getattr(math, name)(numbers[0])
+    except (ArithmeticError, ValueError) as error:
+        shown = ", ".join(f"{v:g}" for v in numbers)
+        raise ValueError(f"{name} of {shown} is no finite number") from error
+    if not math.isfinite(value):
+        shown = ", ".join(f"{v:g}" for v in numbers)
+        raise ValueError(f"{name} of {shown} is no finite number")
+    return float(value)
+
+
+# ---- reading --------------------------------------------------------------------------------------
+
+
+def read(text: str, program: Program) -> int:
+    """Read an expression of the user's into a program; its place.
+
+    Raises
+    ------
+    ValueError
+        For anything but numbers, x, y, ``+ - * / **``, parentheses, and the known functions and constants; for what is
+        too long, too deep or too large.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"an expression is text; got {type(text).__name__}")
+    if len(text) > _LONGEST:
+        raise ValueError(
+            f"an expression of {len(text)} characters; expected at most {_LONGEST}: {text[:40]!r}..."
+        )
+    try:
+        _check_tokens(text)
+        places = {"x": program.add("x"), "y": program.add("y")}
+        return _Reader(program, places, FUNCTIONS, limited=True).read(text)
+    except ValueError as error:
+        shown = text if len(text) <= 60 else f"{text[:60]}..."
+        raise ValueError(f"{shown!r} is no expression in x and y: {error}") from None
+
+
+def _check_tokens(text: str) -> None:
+    at, known = 0, {"x", "y", *FUNCTIONS, *CONSTANTS}
+    end = len(text.rstrip())
+    if end == 0:
+        raise ValueError("it is empty")
+    while at < end:
+        token = _TOKEN.match(text, at)
+        if token is None:
+            rest = text[at:].lstrip()
+            hint = "; powers are written **" if rest.startswith("^") else ""
+            hint = "; products are written 2*x" if rest[0].isdigit() else hint
+            raise ValueError(f"unexpected {rest[:10]!r}{hint}")
+        name, number = token["name"], token["number"]
+        if name is not None and name not in known:
+            raise ValueError(f"unknown name {name!r}; known are {', '.join(sorted(known))}")
+        if number is not None and not (
+            float(number) == 0 or 1 / _LARGEST <= float(number) <= _LARGEST
+        ):
+            raise ValueError(
+                f"the number {number[:30]}; expected 0, or one from {1 / _LARGEST:g} to {_LARGEST:g}"
+            )
+        at = token.end()
+
+
+class _Reader:
+    """Turns the syntax tree of one expression into operations."""
+
+    def __init__(
+        self,
+        program: Program,
+        places: Mapping[str, int],
+        functions: Mapping[str, str],
+        limited: bool,
+    ) -> None:
+        self.program, self.places, self.functions = program, places, functions
+        self.limited = limited
+        self.count = 0
+
+    def read(self, text: str) -> int:
+        try:
+            tree = ast.parse(text.strip(), mode="eval")
+        except (SyntaxError, MemoryError, RecursionError, ValueError) as error:
+            raise ValueError(getattr(error, "msg", None) or "it is too deep") from None
+        return self.place(tree.body, 0)
+
+    def place(self, node: ast.expr, depth: int) -> int:
+        self.count += 1
+        if self.limited and (depth > _DEEPEST or self.count > _MOST):
+            raise ValueError(f"more than {_DEEPEST} nested or {_MOST} operations")
+        program = self.program
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            return program.add("number", _finite(node.value))
+        if isinstance(node, ast.Name):
+            if node.id in self.places:
+                return self.places[node.id]
+            if node.id in CONSTANTS:
+                return program.add("number", CONSTANTS[node.id])
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+            own = self.place(node.operand, depth + 1)
+            return own if isinstance(node.op, ast.UAdd) else program.add("-", own)
+        if isinstance(node, ast.BinOp):
+            left, right = self.place(node.left, depth + 1), self.place(node.right, depth + 1)
+            if isinstance(node.op, ast.Pow):
+                return self._power(left, right)
+            if type(node.op) in _OPERATORS:
+                return program.add(_OPERATORS[type(node.op)], left, right)
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in self.functions
+        ):
+            if len(node.args) != 1 or node.keywords or isinstance(node.args[0], ast.Starred):
+                raise ValueError(f"{node.func.id} takes one argument, in parentheses")
+            return program.add(self.functions[node.func.id], self.place(node.args[0], depth + 1))
+        raise ValueError(f"{type(node).__name__} where a number, x, y or an operation is expected")
+
+    def _power(self, base: int, exponent: int) -> int:
+        n = self.program.number(exponent)
+        if self.limited and n is not None and abs(n) > _LARGEST_POWER:
+            raise ValueError(f"the power {n:g}; expected at most {_LARGEST_POWER}")
+        return self.program.power(base, exponent)
+
+
+def _finite(value: Any) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("a number beyond all floats")
+    return number
+
+
+# ---- derivatives ----------------------------------------------------------------------------------
+
+
+def derivatives(program: Program, value: int, order: int = 1) -> tuple[int, int]:
+    """The places of the first derivatives by x and by y, or of the second ones; by SymPy.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Without SymPy.
+    """
+    try:
+        import sympy
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'derivatives of expressions need SymPy: pip install "fastopt[study]"'
+        ) from error
+    symbols = {name: sympy.Symbol(name, real=True) for name in ("x", "y")}
+    places = {"x": program.add("x"), "y": program.add("y")}
+    found: list[Any] = []
+    for place, (name, *operands) in enumerate(program.operations[: value + 1]):
+        if name in symbols:
+            found.append(symbols[name])
+        elif name == "number":
+            own = _exact(sympy, operands[0])
+            if own is None:
+                own = sympy.Symbol(f"k{place}", real=True, zero=False)
+                places[own.name] = place
+            found.append(own)
+        else:
+            found.append(_in_sympy(sympy, name, [found[i] for i in operands]))
+    wanted = [sympy.diff(found[value], symbols[n], order) for n in ("x", "y")]
+    # of an absolute value's corner nothing is seen: there it has no second derivative
+    wanted = [
+        expression.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0)) for expression in wanted
+    ]
+    parts, results = sympy.cse(wanted, symbols=sympy.numbered_symbols("t"))
+    functions = {**FUNCTIONS, **_OF_DERIVATIVES}
+    for symbol, expression in parts:
+        text = sympy.sstr(expression)
+        places[symbol.name] = _Reader(program, dict(places), functions, limited=False).read(text)
+    by_x, by_y = (
+        _Reader(program, places, functions, limited=False).read(sympy.sstr(expression))
+        for expression in results
+    )
+    return by_x, by_y
+
+
+def _exact(sympy: Any, number: float) -> Any:
+    """A number that SymPy may compute with: whole, or of few binary digits. Others are symbols to it."""
+    scaled = number * 1024
+    if scaled % 1 == 0 and abs(scaled) < 1 << 30:
+        return sympy.Rational(int(scaled), 1024)
+    return None
+
+
+def _in_sympy(sympy: Any, name: str, operands: Sequence[Any]) -> Any:
+    if name == "-" and len(operands) == 1:
+        return -operands[0]
+    if name == "pow":
+        return operands[0] ** operands[1]
+    if name in _BINARY:
+        return _BINARY[name](*operands)
+    return getattr(sympy, {"abs": "Abs"}.get(name, name))(*operands)

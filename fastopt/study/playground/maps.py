@@ -1,0 +1,89 @@
+"""Maps of the active run: where every start ends, and how fast every pair of two hyperparameters is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import fastopt
+from fastopt import study
+from fastopt.study.playground import controls, courses
+from fastopt.study.playground.controls import Control
+from fastopt.study.playground.setting import Run, Setting
+
+#: Pixels along an edge: while a slider moves, and when it rests.
+COARSE, FINE = 96, 320
+
+
+def basins(setting: Setting, run: Run, edge: int) -> study.Basins:
+    """Which minimum each start ends at."""
+    return study.basins(
+        getattr(fastopt, run.optimizer), courses.objective(setting), resolution=(edge, edge), steps=setting.steps,
+        **run.hyperparameters,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The two hyperparameters that a map of rates is over."""
+
+    x: Control
+    y: Control
+
+    def put(self, run: Run, x: float, y: float) -> Run:
+        """The run with the values at a place of the map."""
+        assert self.x.scale is not None
+        assert self.y.scale is not None
+        values = self.x.put(run.hyperparameters, self.x.scale.value(x))
+        return Run.of(run.optimizer, **self.y.put(values, self.y.scale.value(y)))
+
+    def places(self, run: Run) -> tuple[float, float]:
+        """Where the run is on the map."""
+        assert self.x.scale is not None
+        assert self.y.scale is not None
+        return (
+            self.x.scale.place(self.x.of(run.hyperparameters)),
+            self.y.scale.place(self.y.of(run.hyperparameters)),
+        )
+
+
+def axes_of(run: Run) -> Axes:
+    """The learning rate and the first decay; other numbers where an optimizer lacks one.
+
+    Raises
+    ------
+    ValueError
+        If it has no two numbers.
+    """
+    numbers = [c for c in controls.controls(run.optimizer) if c.scale is not None]
+    if len(numbers) < 2:
+        raise ValueError(f"{run.optimizer} has no two numbers to make a map of")
+    x, *others = sorted(numbers, key=lambda c: c.name != "lr")
+    return Axes(x, min(others, key=lambda c: c.scale is None or c.scale.kind != "decay"))
+
+
+def rates(setting: Setting, run: Run, over: Axes, edge: int) -> study.RateMap:
+    """How many steps each pair of values takes."""
+    return study.rate_map(
+        getattr(fastopt, run.optimizer), courses.objective(setting),
+        x=(axis_name(over.x), values(over.x, edge)), y=(axis_name(over.y), values(over.y, edge)),
+        start=setting.start, steps=setting.steps, **run.hyperparameters,
+    )  # fmt: skip
+
+
+def axis_name(control: Control) -> str | tuple[str, int]:
+    """What `study.rate_map` calls it."""
+    return control.name if control.index is None else (control.name, control.index)
+
+
+def values(control: Control, edge: int) -> np.ndarray:
+    """The values at the middles of the pixels along an axis."""
+    scale = control.scale
+    assert scale is not None
+    middles = scale.start + (np.arange(edge) + 0.5) * (scale.end - scale.start) / edge
+    if scale.kind == "log":
+        return np.asarray(10.0**middles)
+    if scale.kind == "decay":
+        return np.asarray(1 - 10.0**-middles)
+    return np.asarray(middles)
