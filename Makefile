@@ -48,6 +48,7 @@ tables: $(call installed,bench)
 bench: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.whole_step
+	$(BIN)/python -m benchmarks.study
 
 # Airspeed velocity: this commit; two commits against each other; the pages of all results.
 ASV := $(BIN)/python -m asv
@@ -75,6 +76,7 @@ bench-docs: $(call installed,bench-peers)
 bench-smoke: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core --smoke
 	$(BIN)/python -m benchmarks.whole_step --smoke
+	$(BIN)/python -m benchmarks.study --smoke
 	$(BIN)/python -m benchmarks.training --smoke
 
 # Steps by pytest-benchmark: SAVE=name keeps a run, COMPARE=name compares with one by fractions of twins.
