@@ -233,12 +233,17 @@ def source(variant: Variant, body: Body) -> list[str]:
 
 def loaded(variant: Variant, body: Body) -> list[str]:
     """What is the same for all blocks: coefficients, and accumulators."""
-    numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
-    used = [*sorted(set(range(LEADING)) & _mentioned(body.lines)), *numbers]
+    used = used_coefficients(variant, body)
     lines = []
     if used:
         lines.append(f"{', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}")
     return lines + [f"sums{k} = sums[{k}]" for k in range(body.sums)]
+
+
+def used_coefficients(variant: Variant, body: Body) -> list[int]:
+    """The columns of a row of coefficients that a loop refers to."""
+    numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
+    return [*sorted(set(range(LEADING)) & _mentioned(body.lines)), *numbers]
 
 
 def blocks(variant: Variant, body: Body) -> list[str]:

@@ -1,0 +1,313 @@
+"""Kernels over the elements of tensors: text written out for a variant, around the lines of drivers/tile.py.
+
+What happens to an element is the very text that the CPU's loops have (`fastopt.drivers.tile.Body`), with the numbers in
+variables instead of arrays; `Kernel.source` shows all of it. For SGD with momentum in float32 the scalar one reads::
+
+    def update_all(tiles, tensors, addresses, gradients, coefficients):
+        row = tiles + block() * 40
+        j = load(row, whole)
+        k = load(tensors + j * 8, whole)
+        gradient = load(gradients + k * 8, whole)
+        if gradient != 0:
+            ...
+            at_p = load(addresses + j * 16 + 0, whole) + shift
+            at_g = gradient + load(row + 32, whole) + shift
+            at_s0 = load(addresses + j * 16 + 8, whole) + shift
+            i = first + thread()
+            while i < last:
+                p = load(at_p + i * 4, zero)
+                g = load(at_g + i * 4, zero)
+                s0 = load(at_s0 + i * 4, zero)
+                x = c0 * g
+                p, (s0,) = update((c6, c7, c8, c9, c10), p, x, (s0,))
+                store(at_p + i * 4, p)
+                store(at_s0 + i * 4, s0)
+                i += 256
+
+A wide kernel loads and stores 128 bits at once, and has this loop for the last few elements.
+
+All arguments are int64 addresses of device memory:
+
+``tiles``         int64 (rows, 5): tensor j in this table, offset, length, elements before, shift of the gradient in bytes
+``tensors``       int64 (tensors,): number k of tensor j in the whole optimizer
+``addresses``     int64 (tensors, columns): of the parameter and the present slots, `Variant.parts`
+``gradients``     int64 (all tensors,): the address of each gradient, 0 for none
+``coefficients``  (tensors, width) in the compute dtype: the leading ones of `fastopt.variant`, then the rule's
+
+The grid has a block for every row of `tiles` and, along y, one for every `PIECE` elements of a tile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastopt.drivers import noise, tile
+from fastopt.drivers.cuda import words
+from fastopt.drivers.cuda.functions import linked, scalars
+from fastopt.drivers.generate import generated, tuple_of
+from fastopt.drivers.noise import KEYS
+from fastopt.table import LENGTH, OFFSET, SHIFT, TENSOR
+from fastopt.variant import BLOCK, ELEMENT, PROPOSE, Variant
+
+#: Elements of a tile that one block of threads works on.
+PIECE = 1024
+
+#: What kernels over elements are called with, before what their sums and proposals need.
+ARGUMENTS = ("tiles", "tensors", "addresses", "gradients", "coefficients")
+
+_TILE_ROW = 5 * 8  # bytes
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel as Python code.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        Calls only the words of `fastopt.drivers.cuda.words`, and parts made of them.
+    arguments : tuple of str
+        All int64: addresses of device memory, or numbers.
+    threads : int
+        How many each block has.
+    source : str
+        Its text.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[str, ...]
+    threads: int
+    source: str
+
+
+def kernel(
+    name: str, arguments: tuple[str, ...], lines: list[str], found: dict[str, Any], threads: int
+) -> Kernel:
+    """A kernel of these lines, which refer to what was found and to the words."""
+    text = [f"def {name}({', '.join(arguments)}):", *(f"    {line}" for line in lines)]
+    common = {
+        "load": words.load,
+        "store": words.store,
+        "thread": words.thread,
+        "block": words.block,
+        "whole": np.int64(0),
+    }
+    function = generated(name, text, {**common, **found})
+    return Kernel(name, function, arguments, threads, "\n".join(text) + "\n")
+
+
+def update(variant: Variant, wide: bool = False) -> Kernel:
+    """The rule's update of every element, with what its options add."""
+    body = tile.update(variant)
+    if body.sums:
+        return summed(variant, body)
+    more = ("outs",) if PROPOSE in variant.options else ()
+    return _elements(variant, body, wide, more)
+
+
+def move(variant: Variant, name: str, wide: bool = False) -> Kernel:
+    """One of the rule's moves or folds."""
+    return _elements(variant, tile.move(variant, name), wide, ())
+
+
+def _elements(variant: Variant, body: tile.Body, wide: bool, more: tuple[str, ...]) -> Kernel:
+    lines = [
+        f"first = piece() * {PIECE}",
+        f"last = min(first + {PIECE}, load(row + {8 * LENGTH}, whole))",
+        *(_wide_loop(variant, body) if wide else []),
+        "i = last // W * W + thread()" if wide else "i = first + thread()",
+        *_loop(variant, body, words.THREADS),
+    ]
+    width = 16 // variant.dtype.itemsize
+    lines = [line.replace("W", str(width)) for line in lines]
+    found = {**names(variant, body), "piece": words.piece, "load_wide": words.load_wide}
+    found |= {"store_wide": words.store_wide}
+    text = _head(variant, body, lines)
+    return kernel(f"{body.name}_all", (*ARGUMENTS, *more), text, found, words.THREADS)
+
+
+def summed(variant: Variant, body: tile.Body, largest: bool = False) -> Kernel:
+    """A loop that adds up: a thread for each accumulator of the CPU's loops, so that the sums are the same.
+
+    Its blocks are whole tiles; the sums of a tile go into its row of ``blocks``, float64 (rows, results).
+    """
+    sums = range(body.sums)
+    zeros = [f"sums{k} = zero" for k in sums]
+    loop = [
+        *zeros,
+        f"first, last = 0, load(row + {8 * LENGTH}, whole)",
+        "i = first + thread()",
+        *_loop(variant, body, BLOCK),
+        *(line for k in sums for line in _reduced(k, largest)),
+    ]
+    more = ("outs",) if PROPOSE in variant.options else ()
+    found = names(variant, body)
+    found |= {f"room{k}": words.shared(BLOCK, variant.dtype) for k in sums}
+    found |= {"wait": words.wait, "wide": np.float64}
+    otherwise = []
+    if body.name == "update":  # what a step is asked for tells of all tensors: none of last time's sums
+        zeroed = [f"store(blocks + block() * stride + {8 * k}, wide(0))" for k in sums]
+        otherwise = ["else:", *(f"    {line}" for line in zeroed)]
+    text = [*_head(variant, body, loop), *otherwise]
+    arguments = (*ARGUMENTS, *more, "blocks", "stride")
+    return kernel(f"{body.name}_all", arguments, text, found, BLOCK)
+
+
+def _reduced(k: int, largest: bool) -> Iterator[str]:
+    """The accumulators of a tile become one number: halves onto halves, the last few in float64 (drivers/sums.py)."""
+
+    def joined(a: str, b: str) -> str:
+        return f"maximum({a}, {b})" if largest else f"{a} + {b}"
+
+    yield f"own{k} = room{k}()"
+    yield f"own{k}[thread()] = sums{k}"
+    yield "wait()"
+    half = BLOCK // 2
+    while half >= 16:
+        yield f"if thread() < {half}:"
+        value = joined(f"own{k}[thread()]", f"own{k}[thread() + {half}]")
+        yield f"    own{k}[thread()] = {value}"
+        yield "wait()"
+        half //= 2
+    yield "if thread() == 0:"
+    yield f"    total = wide(own{k}[0])"
+    yield "    for m in range(1, 16):"
+    new = f"widest(total, wide(own{k}[m]))" if largest else f"total + wide(own{k}[m])"
+    yield f"        total = {new}"
+    yield f"    store(blocks + block() * stride + {8 * k}, total)"
+
+
+# ---- parts of the text --------------------------------------------------------------------------
+
+
+def _head(variant: Variant, body: tile.Body, inside: list[str]) -> list[str]:
+    """What a block of threads learns about its tile, around what it does with it."""
+    size, columns = variant.dtype.itemsize, variant.columns + len(variant.unit_columns)
+    read = [
+        *_coefficients(variant, body),
+        f"offset = load(row + {8 * OFFSET}, whole)",
+        f"shift = offset * {size}",
+        f"a = addresses + j * {8 * columns}",
+    ]
+    for name, where in _arrays(variant, body):
+        read.append(f"at_{name} = {where} + shift")
+    return [
+        f"row = tiles + block() * {_TILE_ROW}",
+        f"j = load(row + {8 * TENSOR}, whole)",
+        "k = load(tensors + j * 8, whole)",
+        "gradient = load(gradients + k * 8, whole)",
+        "if gradient != 0:",
+        *(f"    {line}" for line in [*read, *inside]),
+    ]
+
+
+def _coefficients(variant: Variant, body: tile.Body) -> list[str]:
+    size = variant.dtype.itemsize
+    used = tile.used_coefficients(variant, body)
+    keys = [*range(variant.keys, variant.keys + KEYS)] if variant.draws else []
+    width = variant.keys + len(keys)
+    lines = [f"c = coefficients + j * {width * size}"]
+    return lines + [f"c{i} = load(c + {i * size}, zero)" for i in [*used, *keys]]
+
+
+def _arrays(variant: Variant, body: tile.Body) -> Iterator[tuple[str, str]]:
+    """Every array with a number per element that the loop touches, and where it starts."""
+    for part in variant.parts:
+        if part.over == ELEMENT and part.name in _touched(variant, body):
+            yield part.name, f"load(a + {8 * part.column}, whole)"
+    if body.gradient:
+        yield "g", f"gradient + load(row + {8 * SHIFT}, whole)"
+    if "o" in body.closed:
+        yield "o", "load(outs + k * 8, whole)"
+
+
+def _touched(variant: Variant, body: tile.Body) -> set[str]:
+    mentioned = set(re.findall(r"\b([a-z]\w*)\[i\]", " ".join(body.lines)))
+    return mentioned & {"p", "g", "e", "o", *(f"s{i}" for i in range(len(variant.slots)))}
+
+
+def _read(variant: Variant, body: tile.Body) -> list[str]:
+    """The arrays whose numbers an element's lines use, the gradient first."""
+    found = [name for name, _ in _arrays(variant, body) if name != "o"]
+    return sorted(found, key=lambda name: name != "g")
+
+
+def _written(variant: Variant, body: tile.Body) -> list[str]:
+    return [name for name, _ in _arrays(variant, body) if name in body.closed]
+
+
+def _loop(variant: Variant, body: tile.Body, threads: int) -> list[str]:
+    size = variant.dtype.itemsize
+    inside = [
+        *(f"{name} = load(at_{name} + i * {size}, zero)" for name in _read(variant, body)),
+        *_noise(variant, "offset + i"),
+        *_numbers(body.lines, ""),
+        *(f"store(at_{name} + i * {size}, {name})" for name in _written(variant, body)),
+        f"i += {threads}",
+    ]
+    return ["while i < last:", *(f"    {line}" for line in inside)]
+
+
+def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
+    size = variant.dtype.itemsize
+    width = 16 // size
+
+    def all_of(name: str) -> str:
+        return tuple_of([f"{name}_{n}" for n in range(width)])
+
+    inside = [
+        f"{all_of(name)} = load_wide(at_{name} + i * {size}, zero)"
+        for name in _read(variant, body)
+    ]
+    for n in range(width):
+        inside += [*_noise(variant, f"offset + i + {n}"), *_numbers(body.lines, f"_{n}")]
+    inside += [
+        f"store_wide(at_{name} + i * {size}, {all_of(name)})" for name in _written(variant, body)
+    ]
+    inside.append(f"i += {words.THREADS * width}")
+    return [
+        f"i = first + thread() * {width}",
+        f"while i + {width} <= last:",
+        *(f"    {line}" for line in inside),
+    ]
+
+
+def _noise(variant: Variant, place: str) -> list[str]:
+    if not variant.draws:
+        return []
+    keys = tuple_of([f"c{variant.keys + i}" for i in range(KEYS)])
+    return [f"key0, key1 = block_key({keys}, 0, {place})"]
+
+
+def _numbers(lines: list[str], suffix: str) -> Iterator[str]:
+    """Lines about the i-th entries of arrays, about numbers in variables of these names instead."""
+    for line in lines:
+        line = re.sub(r"\bsums(\d+)\[i\]", r"sums\1", line)
+        line = re.sub(r"\b([pgeo]|s\d+)\[i\]", rf"\1{suffix}", line)
+        yield line.replace("normal(key0, key1, i)", "normal(key0, key1, 0)")
+
+
+def names(variant: Variant, body: tile.Body) -> dict[str, Any]:
+    """What the text of a loop refers to."""
+    dtype = variant.dtype
+    own = scalars(dtype)
+    found = {
+        body.name: linked(body.function, dtype),
+        "zero": dtype.type(0),
+        "one": dtype.type(1),
+        "element": dtype.type,
+        "clamp": own["clamp"],
+        "maximum": own["maximum"],
+        "widest": scalars(np.dtype(np.float64))["maximum"],
+    }
+    if variant.draws:
+        found["block_key"] = linked(noise.block_key, dtype)
+        found["normal"] = noise.standard_normal(words.PRIMITIVES)
+    return found
