@@ -319,12 +319,35 @@ def test_read_only_memory():
         run("st.global.f32 [%rd0], 0f00000000;", a, threads=1)
 
 
-def test_races():
-    a = np.zeros(1, "u4")
-    run("st.global.u32 [%rd0], 5;", a, threads=32)  # all write the same
-    assert a == 5
+@pytest.mark.parametrize("value", ["%r39", "5"])
+def test_threads_that_write_one_address(value):
     with pytest.raises(MemoryFault, match="two threads"):
-        run("st.global.u32 [%rd0], %r39;", a, threads=32)
+        run(f"st.global.u32 [%rd0], {value};", np.zeros(1, "u4"), threads=32)
+
+
+def neighbours(between, block):
+    """Each thread writes its place in memory and reads the next one's."""
+    body = f"""shl.b64 %rd2, %rd39, 2; add.s64 %rd2, %rd2, %rd0; st.global.u32 [%rd2], %r39;
+        {between}; ld.global.u32 %r1, [%rd2+4];"""
+    run(body, np.zeros(65, "u4"), threads=64, block=block)
+
+
+def test_barriers_order_the_threads_of_a_block():
+    neighbours("bar.sync 0", block=64)
+    with pytest.raises(MemoryFault, match="reads what another writes"):
+        neighbours("mov.u32 %r2, 0", block=64)
+    with pytest.raises(MemoryFault, match="reads what another writes"):
+        neighbours("bar.sync 0", block=32)  # of different blocks nothing is known
+
+
+def test_many_read_what_one_writes_later():
+    a = np.zeros(32, "u4")
+    body = """ld.global.u32 %r1, [%rd0]; {}; setp.ne.u32 %p1, %r39, 3; @%p1 bra $L;
+        st.global.u32 [%rd0], 7; $L:"""
+    run(body.format("bar.sync 0"), a)
+    assert a[0] == 7
+    with pytest.raises(MemoryFault, match="two threads"):
+        run(body.format("mov.u32 %r2, 0"), a)
 
 
 def test_endless_loops():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
+from ptx.races import Races
 
 
 class MemoryFault(Exception):
-    """An access outside of every array, misaligned, or a race between two threads."""
+    """An access outside of every array, or misaligned, or two threads that race for an address."""
 
 
 class Memory:
@@ -23,7 +24,6 @@ class Memory:
     def __init__(self, *arrays):
         self._held = []
         self._starts = np.zeros(0, np.uint64)
-        self.read_bytes = self.written_bytes = 0
         for array in arrays:
             self.add(array)
 
@@ -49,31 +49,43 @@ class Memory:
         start = self.add(raw[first : first + threads * stride])
         return np.uint64(start) + np.arange(threads, dtype=np.uint64) * np.uint64(stride)
 
-    def load(self, addresses, dtype, what=""):
-        """The numbers of a dtype at these addresses."""
+    def begin(self):
+        """Forget who touched what: a launch begins."""
+        for region in self._held:
+            region.races = Races(region.size)
+            region.loaded = region.stored = 0
+
+    def traffic(self, array):
+        """Bytes of an array that the last launch loaded and stored."""
+        region = self._held[np.searchsorted(self._starts, array.ctypes.data, "right") - 1]
+        return region.loaded, region.stored
+
+    def load(self, addresses, dtype, threads, what=""):
+        """The numbers of a dtype at these addresses, for threads (`races.Threads`)."""
         found = np.empty(addresses.shape, dtype)
         for region, chosen in self._regions(addresses, dtype.itemsize, what):
             view, first = region.view(dtype.itemsize)
             index = (addresses[chosen] - first) // np.uint64(dtype.itemsize)
             found[chosen] = view[index].view(dtype)
-        self.read_bytes += found.nbytes
+            region.loaded += found[chosen].nbytes
+            places = (addresses[chosen] - np.uint64(region.start)).astype(np.int64)
+            if region.races.read(places, dtype.itemsize, threads.some(chosen)):
+                raise MemoryFault(f"a thread reads what another writes: {what}")
         return found
 
-    def store(self, addresses, values, what=""):
+    def store(self, addresses, values, threads, what=""):
         """Put numbers at these addresses."""
         size = values.dtype.itemsize
         raw = values.view(f"u{size}")
-        if len(np.unique(addresses)) < len(addresses):
-            order = np.argsort(addresses, kind="stable")
-            a, r = addresses[order], raw[order]
-            if np.any((a[1:] == a[:-1]) & (r[1:] != r[:-1])):
-                raise MemoryFault(f"two threads write different numbers to one address: {what}")
         for region, chosen in self._regions(addresses, size, what):
             if not region.writable:
                 raise MemoryFault(f"an array that may only be read is written: {what}")
             view, first = region.view(size)
             view[(addresses[chosen] - first) // np.uint64(size)] = raw[chosen]
-        self.written_bytes += raw.nbytes
+            region.stored += raw[chosen].nbytes
+            places = (addresses[chosen] - np.uint64(region.start)).astype(np.int64)
+            if region.races.write(places, size, threads.some(chosen)):
+                raise MemoryFault(f"two threads touch one address, and one writes: {what}")
 
     def check_alignment(self, addresses, size, what=""):
         """Refuse addresses that are not divisible by `size`."""
@@ -103,6 +115,7 @@ class _Region:
     def __init__(self, array, start, size):
         self.start, self.size, self.writable = start, size, array.flags.writeable
         self.array = array  # kept alive
+        self.races, self.loaded, self.stored = Races(size), 0, 0
         self._raw = (ctypes.c_uint8 * size).from_address(start)
         self._views = {}
 

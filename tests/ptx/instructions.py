@@ -128,9 +128,11 @@ def _load(run, instruction):
 
     def act(group):
         where = _addresses(run, address, group)
+        threads = run.threads_of(group)
         run.memory.check_alignment(where, size * count, instruction.text)
         for k, one in enumerate(targets):
-            run.write(one, run.memory.load(where + np.uint64(k * size), dtype, instruction.text), group)  # fmt: skip
+            place = where + np.uint64(k * size)
+            run.write(one, run.memory.load(place, dtype, threads, instruction.text), group)
         run.report.loaded += size * count * len(where) * (space in ("global", None))
 
     return act
@@ -146,12 +148,12 @@ def _store(run, instruction):
 
     def act(group):
         where = _addresses(run, address, group)
+        threads = run.threads_of(group)
         run.memory.check_alignment(where, size * count, instruction.text)
         for k, one in enumerate(sources):
             values = np.broadcast_to(run.read(one, dtype, group), where.shape)
-            run.memory.store(
-                where + np.uint64(k * size), np.ascontiguousarray(values), instruction.text
-            )
+            place, values = where + np.uint64(k * size), np.ascontiguousarray(values)
+            run.memory.store(place, values, threads, instruction.text)
         run.report.stored += size * count * len(where) * (space in ("global", None))
 
     return act

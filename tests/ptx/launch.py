@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from ptx import instructions
 from ptx.parser import TYPES, Immediate, PtxError, Register, Symbol, Vector
+from ptx.races import Threads
 
 WARP = 32
 
@@ -84,6 +85,9 @@ class _Launch:
         self.symbols = {v.name: self._placed(v) for v in kernel.variables if v.size}
         self.pc = np.zeros(self.threads, np.int64)
         self.barrier = np.full(self.threads, -1, np.int64)
+        numbers = np.arange(self.threads)
+        self._identity = Threads(numbers, self.block_of.astype(np.int64), np.zeros_like(numbers))
+        memory.begin()
         self.code = [instructions.bound(self, i) for i in kernel.instructions]
         self.ends = sorted({*kernel.labels.values(), len(self.code)})
 
@@ -145,7 +149,12 @@ class _Launch:
             own = self.barrier[waiting & (self.block_of == block)]
             if (own != own[0]).any():
                 raise PtxError("threads of one block wait at different barriers")
+        self._identity.epoch[waiting] += 1
         self.barrier[:] = -1
+
+    def threads_of(self, group):
+        """Who accesses memory."""
+        return self._identity.some(group)
 
     def everyone(self, group):
         return np.arange(self.threads) if isinstance(group, slice) else group
