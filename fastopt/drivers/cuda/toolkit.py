@@ -5,7 +5,10 @@ None of them needs a GPU or its driver.
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import tempfile
 from functools import cache
@@ -19,6 +22,20 @@ INSTALL = 'pip install "fastopt[cuda13]"'
 
 class MissingTool(ModuleNotFoundError):
     """A tool that is not installed; the message says what installs it."""
+
+
+def require_compiler() -> None:
+    """Refuse to go on without numba-cuda, or with Numba's simulator in its place.
+
+    Raises
+    ------
+    MissingTool
+        With what helps.
+    """
+    if importlib.util.find_spec("numba_cuda") is None:
+        raise MissingTool(f"numba-cuda, which compiles kernels, is not installed; {INSTALL}")
+    if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0"):
+        raise MissingTool("NUMBA_ENABLE_CUDASIM is set, and the simulator compiles nothing; unset it")
 
 
 class Linked(NamedTuple):
@@ -152,8 +169,6 @@ def find(name: str) -> str | None:
     try:
         from cuda.pathfinder import find_nvidia_binary_utility
     except ImportError:
-        import shutil
-
         return shutil.which(name)
     found: str | None = find_nvidia_binary_utility(name)
     return found
