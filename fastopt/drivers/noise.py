@@ -50,10 +50,10 @@ def key(seed: Any, step: Any, tensor: Any) -> Any:
 
 
 @compiled
-def block_key(c: Any, at: Any, start: Any) -> Any:
-    """The two words that the elements of a block share: of a row of coefficients, from `at` on, and the first place."""
-    first = _U32(_U32(c[at]) << _U32(16) | _U32(c[at + 1]))
-    second = _U32(_U32(c[at + 2]) << _U32(16) | _U32(c[at + 3]))
+def block_key(k0: Any, k1: Any, k2: Any, k3: Any, start: Any) -> Any:
+    """The two words that the elements of a block share: of the four numbers of a key, and the first place."""
+    first = _U32(_U32(k0) << _U32(16) | _U32(k1))
+    second = _U32(_U32(k2) << _U32(16) | _U32(k3))
     beyond = _U32(_U32(start >> 32) * _U32(0x9E3779B9))  # places of more than 32 bits
     return _U32(first + _U32(start)), _U32(second + beyond)
 

@@ -315,7 +315,8 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
 def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
     """The key of a block's noise, and its arrays or one number for its row; `shown` of a slot of lines' columns."""
     if variant.draws:
-        yield f"key0, key1 = block_key(c, {variant.keys}, start)"
+        numbers = ", ".join(f"c[{variant.keys + i}]" for i in range(noise.KEYS))
+        yield f"key0, key1 = block_key({numbers}, start)"
     for name, _, where, row in arrays(variant, body):
         yield f"{name} = open_{name}(start, m, scratch[{row}], {', '.join(where)})"
     if body.gradient and variant.unit_columns:

@@ -42,9 +42,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import from_dtype
 
 from fastopt.drivers import noise, tile
 from fastopt.drivers.cuda import words
@@ -103,6 +105,7 @@ def kernel(
     return Kernel(name, function, arguments, threads, "\n".join(text) + "\n")
 
 
+@cache
 def update(variant: Variant, wide: bool = False) -> Kernel:
     """The rule's update of every element, with what its options add."""
     body = tile.update(variant)
@@ -112,6 +115,7 @@ def update(variant: Variant, wide: bool = False) -> Kernel:
     return _elements(variant, body, wide, more)
 
 
+@cache
 def move(variant: Variant, name: str, wide: bool = False) -> Kernel:
     """One of the rule's moves or folds."""
     return _elements(variant, tile.move(variant, name), wide, ())
@@ -133,6 +137,13 @@ def _elements(variant: Variant, body: tile.Body, wide: bool, more: tuple[str, ..
     return kernel(f"{body.name}_all", (*ARGUMENTS, *more), text, found, words.THREADS)
 
 
+@cache
+def measure(variant: Variant, stage: int) -> Kernel:
+    """One of the rule's stages of sums over tensors, a number for each tile."""
+    chosen = variant.rule.measures[stage]
+    return summed(variant, tile.measure(variant, stage), chosen.reduce != "sum")
+
+
 def summed(variant: Variant, body: tile.Body, largest: bool = False) -> Kernel:
     """A loop that adds up: a thread for each accumulator of the CPU's loops, so that the sums are the same.
 
@@ -149,8 +160,8 @@ def summed(variant: Variant, body: tile.Body, largest: bool = False) -> Kernel:
     ]
     more = ("outs",) if PROPOSE in variant.options else ()
     found = names(variant, body)
-    found |= {f"room{k}": words.shared(BLOCK, variant.dtype) for k in sums}
-    found |= {"wait": words.wait, "wide": np.float64}
+    found |= {"wait": words.wait, "wide": np.float64, "cuda": words.cuda}
+    found |= {"real": from_dtype(variant.dtype)}
     otherwise = []
     if body.name == "update":  # what a step is asked for tells of all tensors: none of last time's sums
         zeroed = [f"store(blocks + block() * stride + {8 * k}, wide(0))" for k in sums]
@@ -166,7 +177,7 @@ def _reduced(k: int, largest: bool) -> Iterator[str]:
     def joined(a: str, b: str) -> str:
         return f"maximum({a}, {b})" if largest else f"{a} + {b}"
 
-    yield f"own{k} = room{k}()"
+    yield f"own{k} = cuda.shared.array({BLOCK}, real)"
     yield f"own{k}[thread()] = sums{k}"
     yield "wait()"
     half = BLOCK // 2
@@ -282,8 +293,8 @@ def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
 def _noise(variant: Variant, place: str) -> list[str]:
     if not variant.draws:
         return []
-    keys = tuple_of([f"c{variant.keys + i}" for i in range(KEYS)])
-    return [f"key0, key1 = block_key({keys}, 0, {place})"]
+    keys = ", ".join(f"c{variant.keys + i}" for i in range(KEYS))
+    return [f"key0, key1 = block_key({keys}, {place})"]
 
 
 def _numbers(lines: list[str], suffix: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from fastopt.drivers.arithmetic import Primitives
 
 _VECTOR = 16  # bytes that one instruction loads or stores at most
 
-# Threads of a block that walks elements, and of one that adds up, which are the accumulators.
+#: Threads of a block that walks elements.
 THREADS = 256
 
 
@@ -30,12 +30,10 @@ def device(function: Callable[..., Any]) -> Any:
     return cuda.jit(device=True, inline="always")(function)
 
 
-def thread() -> int:
+@device
+def thread() -> Any:
     """The number of the thread in its block."""
-    return np.int64(cuda.threadIdx.x)  # type: ignore[no-any-return]
-
-
-thread = device(thread)
+    return np.int64(cuda.threadIdx.x)
 
 
 @device
@@ -168,16 +166,6 @@ def as_whole(n: Any) -> Any:
     return np.int64(n)
 
 
-def shared(count: int, dtype: np.dtype[Any]) -> Any:
-    """``room()``: memory that the threads of a block share."""
-    element = from_dtype(dtype)
-
-    def room() -> Any:
-        return cuda.shared.array(count, element)
-
-    return device(room)
-
-
 PRIMITIVES = Primitives(select, reinterpret, math.sqrt, math.fabs, device)
 
 
@@ -194,10 +182,14 @@ def compile(kernel: Callable[..., Any], count: int, cc: tuple[int, int]) -> byte
 
 
 def link(code: bytes, cc: tuple[int, int], exact: bool, form: str) -> bytes:
-    """``"ptx"`` or ``"cubin"`` of LTO-IR; `exact` fuses no multiplication with an addition."""
+    """``"ptx"`` or ``"cubin"`` of LTO-IR; `exact` fuses no multiplication with an addition.
+
+    Denormals of single precision are flushed to zero, as by the CPU's kernels; the hardware has no such mode for
+    double precision.
+    """
     from cuda.bindings import nvjitlink
 
-    options = [f"-arch=sm_{cc[0]}{cc[1]}", "-lto", *(["-fma=0"] if exact else [])]
+    options = [f"-arch=sm_{cc[0]}{cc[1]}", "-lto", "-ftz=1", *(["-fma=0"] if exact else [])]
     options += ["-ptx"] if form == "ptx" else []
     handle = nvjitlink.create(len(options), options)
     try:
