@@ -56,6 +56,9 @@ class Linked(NamedTuple):
 def link(code: bytes, cc: tuple[int, int], *, fused: bool = True, output: str = "cubin") -> Linked:
     """Make machine code, or PTX, for a compute capability from LTO-IR or PTX.
 
+    Code of LTO-IR flushes denormals of single precision to zero, as the CPU's kernels do; GPUs have no such mode for
+    double precision.
+
     Parameters
     ----------
     code : bytes
@@ -72,16 +75,21 @@ def link(code: bytes, cc: tuple[int, int], *, fused: bool = True, output: str = 
     ------
     MissingTool
         nvJitLink is not installed.
+    ValueError
+        The linker knows no such capability.
     RuntimeError
         The linker refused, with what it said.
     """
     nvjitlink = _nvjitlink()
     is_ptx = b".version" in code[:4096]
     options = [f"-arch=sm_{cc[0]}{cc[1]}"]
-    options += [] if is_ptx else ["-lto", *([] if fused else ["-fma=0"])]
+    options += [] if is_ptx else ["-lto", "-ftz=1", *([] if fused else ["-fma=0"])]
     options += ["-ptx"] if output == "ptx" else ["-Xptxas=-v", "-verbose"]
     kind = nvjitlink.InputType.PTX if is_ptx else nvjitlink.InputType.LTOIR
-    handle = nvjitlink.create(len(options), options)
+    try:
+        handle = nvjitlink.create(len(options), options)
+    except Exception as reason:
+        raise ValueError(f"compute capability {cc[0]}.{cc[1]}: nvJitLink: {reason}") from reason
     try:
         try:
             nvjitlink.add_data(handle, kind, code, len(code), "kernel")
