@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fastopt import checkpoint
+from fastopt import checkpoint, tree
 from fastopt.declarations import AVERAGE, declare
 from fastopt.formula import Formula
 from fastopt.hyperparameters import OPTIONS, Group, Value
@@ -46,7 +46,7 @@ class Stateful(Formula):
         self._embedded: set[str] | None = None  # the slots of the kernel that jit_step handed out
         self._accumulator: Any = None
         self._rows: Any = None  # what step_rows keeps
-        self.monitor = False
+        self.monitor = self.exact = False
         self._busy = threading.Lock()
 
     def _check(self, values: Mapping[str, Any]) -> dict[str, Value]:
@@ -66,12 +66,25 @@ class Stateful(Formula):
         names = forest.names(structures, w.names)
         every = [leaf for group, _ in parsed for leaf in group["params"]]
         flat = [n for own in names for n in own]
+        if w.on_device or any(tree.on_device(leaf) for leaf in every):
+            every = self._on_device(every, flat)
+            w = self._workspace
         check_parameters([*w.parameters, *every], [*w.names, *flat])
         self._check_supported(every, flat)
+        leaves = iter(every)
         for (group, structure), own in zip(parsed, names, strict=True):
-            w.add(group, group["params"], own)
+            w.add(group, [next(leaves) for _ in own], own)
             forest.structures.append(structure)
         w.arrange()
+
+    def _on_device(self, parameters: Sequence[Any], names: Sequence[str]) -> list[Any]:
+        """Parameters on a CUDA device, where workspace and runner will be too."""
+        from fastopt import device
+
+        found, place = device.adopted(self._workspace, type(self), parameters, names)
+        if not self._workspace.on_device:
+            self._workspace, self._runner = device.moved(self._workspace, place)
+        return found
 
     def _check_supported(self, parameters: Sequence[Any], names: Sequence[str]) -> None:
         lines = any(slot.of_lines for slot in self.slots.values())
@@ -199,7 +212,7 @@ class Stateful(Formula):
     @property
     def steps_taken(self) -> int:
         """Steps so far, without those that were skipped: what schedules are given."""
-        return self._workspace.steps_taken
+        return int(self._workspace.counters[0])
 
     @property
     def skipped_steps(self) -> int:

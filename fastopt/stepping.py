@@ -128,6 +128,8 @@ class Stepping(Stateful):
         """A step with these gradients, in order of the parameters; the lock is held."""
         w, runner = self._workspace, self._runner
         if w.follows:
+            if w.on_device:
+                return self._step_on_device(leaves, request)
             if w.row_steps:  # each row's own count is its step's
                 if request.clip_adaptive is not None:
                     self._require_one_count("step: clip_adaptive")
@@ -147,6 +149,14 @@ class Stepping(Stateful):
             runner.forget_request()
         zeroed = [given for given, _ in held] if go else leaves
         return self._done(runner, norm, go, zeroed if request.zero_grads else [])
+
+    def _step_on_device(self, leaves: list[Any], request: Request) -> StepInfo:
+        self._workspace.follow()
+        self._runner.exact = self.exact
+        if request is _PLAIN and not self.monitor:
+            self._runner.step(leaves)
+            return _DONE
+        raise NotImplementedError
 
     def _done(
         self, runner: Runner, norm: float | None, go: bool, zeroed: Sequence[Any]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastopt.drivers.cuda import runtime
+from fastopt.tree import on_device
 
 
 class _Flags(NamedTuple):
@@ -130,16 +131,6 @@ def zeros(shape: Sequence[int], dtype: np.dtype[Any], device: int, order: str = 
     return DeviceArray(memory, memory.address, shape, dtype, order=order)
 
 
-def on_device(value: Any) -> bool:
-    """Whether a value lies on a CUDA device, as it says itself."""
-    if isinstance(value, np.ndarray):
-        return False
-    if getattr(value, "__cuda_array_interface__", None) is not None:
-        return True
-    asked = getattr(value, "__dlpack_device__", None)
-    return asked is not None and int(asked()[0]) in _CUDA_KINDS
-
-
 def adopt(value: Any, name: str) -> DeviceArray:
     """An array by its interface; `name` names it in messages.
 
@@ -183,9 +174,6 @@ def _same(own: tuple[int, ...], other: tuple[int, ...], shape: tuple[int, ...]) 
 
 
 # ---- DLPack -------------------------------------------------------------------------------------
-
-_CUDA_KINDS = (2, 13)  # device memory, and memory that the driver moves to where it is used
-
 
 class _Device(ctypes.Structure):
     _fields_ = [("kind", ctypes.c_int32), ("number", ctypes.c_int32)]

@@ -126,7 +126,7 @@ def _elements(variant: Variant, body: tile.Body, wide: bool, more: tuple[str, ..
         f"first = piece() * {PIECE}",
         f"last = min(first + {PIECE}, load(row + {8 * LENGTH}, whole))",
         *(_wide_loop(variant, body) if wide else []),
-        "i = last // W * W + thread()" if wide else "i = first + thread()",
+        "i = max(first, last // W * W) + thread()" if wide else "i = first + thread()",
         *_loop(variant, body, words.THREADS),
     ]
     width = 16 // variant.dtype.itemsize

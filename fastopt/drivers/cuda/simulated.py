@@ -61,12 +61,12 @@ _C_TYPES = {
 
 def load(address: int, like: Any) -> Any:
     """The number of the type of `like` at an address."""
-    return type(like)(_C_TYPES[like.dtype].from_address(address).value)
+    return type(like)(_C_TYPES[like.dtype].from_address(int(address)).value)
 
 
 def store(address: int, value: Any) -> None:
     """Write a number at an address."""
-    _C_TYPES[value.dtype].from_address(address).value = value
+    _C_TYPES[value.dtype].from_address(int(address)).value = value
 
 
 def load_wide(address: int, like: Any) -> tuple[Any, ...]:
@@ -87,7 +87,7 @@ def row_of(dtype: np.dtype[Any]) -> Callable[[int], Any]:
     """``row(address)``: a structured row of this dtype, in place."""
 
     def row(address: int) -> Any:
-        memory = (ctypes.c_char * dtype.itemsize).from_address(address)
+        memory = (ctypes.c_char * dtype.itemsize).from_address(int(address))
         return np.frombuffer(memory, dtype)[0]
 
     return row

@@ -27,7 +27,7 @@ from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked, scalars
 from fastopt.drivers.cuda.kernels import Kernel, kernel
 from fastopt.table import TENSOR
-from fastopt.variant import BLOCK, Variant
+from fastopt.variant import BLOCK, Rule, Variant
 
 THREADS = 32
 ARGUMENTS = (
@@ -44,10 +44,10 @@ def set_words(header: np.dtype[Any], own: frozenset[str]) -> list[int]:
     return sorted({offset // 8 for name, (_, offset) in header.fields.items() if name not in own})
 
 
-def own_fields(variant: Variant) -> frozenset[str]:
+def own_fields(rule: Rule) -> frozenset[str]:
     """The header fields that the device renews."""
-    results = [name for measure in variant.rule.measures for name in measure.results]
-    return frozenset(["step", *variant.rule.running, *results])
+    results = [name for measure in rule.measures for name in measure.results]
+    return frozenset(["step", *rule.running, *results])
 
 
 @cache
@@ -113,7 +113,7 @@ def _settings(variant: Variant) -> list[str]:
     row = f"k * {variant.rule.header.itemsize}"
     return [
         f"store(header + {row} + {8 * word}, load(settings + {row} + {8 * word}, whole))"
-        for word in set_words(variant.rule.header, own_fields(variant))
+        for word in set_words(variant.rule.header, own_fields(variant.rule))
     ]
 
 
