@@ -40,6 +40,7 @@ class Stepping(Stateful):
         skip_nonfinite: bool = False,
         zero_grads: bool = False,
         clip_adaptive: float | tuple[float, int] | None = None,
+        stream: Any = None,
     ) -> StepInfo:
         """Update the parameters in place, in one pass over memory.
 
@@ -65,10 +66,15 @@ class Stepping(Stateful):
             In place of the other norms: multiply the gradient of each unit, which feeds one output of a layer, by
             min(1, clip_adaptive max(norm of the unit, 1e-3) / norm of its gradient). Units are numbered by the last axis, and
             all of a vector is one; with ``(clip_adaptive, 0)``, as for torch's layers, by the first.
+        stream : optional
+            For parameters on a CUDA device: the stream on which gradients are made, and the step will run; torch's,
+            CuPy's, Numba's, one with ``__cuda_stream__``, or the number of its handle. The default stream at first, later
+            the one last given.
 
         Returns
         -------
         StepInfo
+            Of parameters on a device one that is read when it is asked for.
 
         Raises
         ------
@@ -110,6 +116,8 @@ class Stepping(Stateful):
             )
         self._enter("step")
         try:
+            if stream is not None:
+                self._use(stream)
             if grads is _ACCUMULATED:
                 return self._step_accumulated(request)
             return self._step(self._forest.leaves(grads), request)
@@ -118,8 +126,11 @@ class Stepping(Stateful):
 
     def _step_with_inputs(self, grads: Any = _ACCUMULATED, **options: Any) -> StepInfo:
         """`Optimizer.step`, which also takes the `inputs` of the class by keyword, such as ``value=loss``."""
+        stream = options.pop("stream", None)
         request = Request(**options_and_inputs(type(self), "step", options))
         with self._alone("step"):
+            if stream is not None:
+                self._use(stream)
             if grads is _ACCUMULATED:
                 return self._step_accumulated(request)
             return self._step(self._forest.leaves(grads), request)
@@ -150,13 +161,23 @@ class Stepping(Stateful):
         zeroed = [given for given, _ in held] if go else leaves
         return self._done(runner, norm, go, zeroed if request.zero_grads else [])
 
+    def _use(self, stream: Any) -> None:
+        """Launch on this stream from here on."""
+        if not self._workspace.on_device:
+            raise TypeError(f"step: stream is {stream!r}; parameters in host memory have none")
+        from fastopt.device.streams import handle_of
+
+        self._runner.stream = handle_of(stream)
+
     def _step_on_device(self, leaves: list[Any], request: Request) -> StepInfo:
         self._workspace.follow()
         self._runner.exact = self.exact
         if request is _PLAIN and not self.monitor:
             self._runner.step(leaves)
             return _DONE
-        raise NotImplementedError
+        from fastopt.device import pipeline
+
+        return pipeline.step(self._runner, leaves, request, self.monitor)  # type: ignore[return-value]
 
     def _done(
         self, runner: Runner, norm: float | None, go: bool, zeroed: Sequence[Any]

@@ -80,6 +80,13 @@ class DeviceRunner:
                 f"{name} is on device {g.device}; expected {self.workspace.device}, where the parameter is"
             )
 
+    def forget_request(self) -> None:
+        """Let gradients be neither multiplied nor limited, as in an ordinary step, and forget the inputs."""
+        w = self.workspace
+        w.gains[:] = 1.0, np.inf
+        for name in w.declared.inputs:
+            w.settings[name] = 0.0
+
     # ---- passes ---------------------------------------------------------------------------------
 
     def step(self, leaves: Sequence[Any]) -> None:
@@ -153,7 +160,8 @@ class DeviceRunner:
     def _elements(
         self, table: DeviceTable, variant: Variant, name: str | None, known: dict[str, int]
     ) -> None:
-        wide = table.aligned and not (self.workspace.gradients % 16).any()
+        reads = name is None or name in dict(variant.rule.folds)
+        wide = table.aligned and not (reads and (self.workspace.gradients % 16).any())
         if name is not None:
             kernel = kernels.move(variant, name, wide)
         else:

@@ -62,7 +62,8 @@ PIECE = 1024
 #: What kernels over elements are called with, before what their sums and proposals need.
 ARGUMENTS = ("tiles", "tensors", "addresses", "gradients", "coefficients")
 
-_TILE_ROW = 5 * 8  # bytes
+#: Bytes of a row of the table of tiles.
+TILE_ROW = 5 * 8
 
 
 @dataclass(frozen=True)
@@ -156,22 +157,18 @@ def summed(variant: Variant, body: tile.Body, largest: bool = False) -> Kernel:
         f"first, last = 0, load(row + {8 * LENGTH}, whole)",
         "i = first + thread()",
         *_loop(variant, body, BLOCK),
-        *(line for k in sums for line in _reduced(k, largest)),
+        *(line for k in sums for line in reduced(k, largest)),
     ]
     more = ("outs",) if PROPOSE in variant.options else ()
     found = names(variant, body)
     found |= {"wait": words.wait, "wide": np.float64, "cuda": words.cuda}
     found |= {"real": from_dtype(variant.dtype)}
-    otherwise = []
-    if body.name == "update":  # what a step is asked for tells of all tensors: none of last time's sums
-        zeroed = [f"store(blocks + block() * stride + {8 * k}, wide(0))" for k in sums]
-        otherwise = ["else:", *(f"    {line}" for line in zeroed)]
-    text = [*_head(variant, body, loop), *otherwise]
+    text = _head(variant, body, loop)
     arguments = (*ARGUMENTS, *more, "blocks", "stride")
     return kernel(f"{body.name}_all", arguments, text, found, BLOCK)
 
 
-def _reduced(k: int, largest: bool) -> Iterator[str]:
+def reduced(k: int, largest: bool) -> Iterator[str]:
     """The accumulators of a tile become one number: halves onto halves, the last few in float64 (drivers/sums.py)."""
 
     def joined(a: str, b: str) -> str:
@@ -210,7 +207,7 @@ def _head(variant: Variant, body: tile.Body, inside: list[str]) -> list[str]:
     for name, where in _arrays(variant, body):
         read.append(f"at_{name} = {where} + shift")
     return [
-        f"row = tiles + block() * {_TILE_ROW}",
+        f"row = tiles + block() * {TILE_ROW}",
         f"j = load(row + {8 * TENSOR}, whole)",
         "k = load(tensors + j * 8, whole)",
         "gradient = load(gradients + k * 8, whole)",
