@@ -15,9 +15,11 @@ import numpy as np
 from llvmlite import ir
 from numba import cuda, from_dtype
 from numba.core import types
+from numba.cuda.cudadrv.error import CCSupportError
 from numba.cuda.extending import intrinsic
 
 from fastopt.drivers.arithmetic import Primitives
+from fastopt.drivers.cuda import toolkit
 
 _VECTOR = 16  # bytes that one instruction loads or stores at most
 
@@ -173,34 +175,23 @@ PRIMITIVES = Primitives(select, reinterpret, math.sqrt, math.fabs, device)
 
 
 def compile(kernel: Callable[..., Any], count: int, cc: tuple[int, int]) -> bytes:
-    """LTO-IR of a kernel of so many int64 arguments, for a compute capability; no device is asked."""
+    """LTO-IR of a kernel of so many int64 arguments, for a compute capability; no device is asked.
+
+    Raises
+    ------
+    ValueError
+        The compiler knows no such capability.
+    """
     signature = (types.int64,) * count
-    code, _ = cuda.compile(
-        kernel, signature, device=False, abi="numba", cc=cc, output="ltoir"
-    )
+    try:
+        code, _ = cuda.compile(
+            kernel, signature, device=False, abi="numba", cc=cc, output="ltoir"
+        )
+    except CCSupportError as reason:
+        raise ValueError(f"compute capability {cc[0]}.{cc[1]}: {reason}") from reason
     return bytes(code)
 
 
 def link(code: bytes, cc: tuple[int, int], exact: bool, form: str) -> bytes:
-    """``"ptx"`` or ``"cubin"`` of LTO-IR; `exact` fuses no multiplication with an addition.
-
-    Denormals of single precision are flushed to zero, as by the CPU's kernels; the hardware has no such mode for
-    double precision.
-    """
-    from cuda.bindings import nvjitlink
-
-    options = [f"-arch=sm_{cc[0]}{cc[1]}", "-lto", "-ftz=1", *(["-fma=0"] if exact else [])]
-    options += ["-ptx"] if form == "ptx" else []
-    handle = nvjitlink.create(len(options), options)
-    try:
-        nvjitlink.add_data(handle, nvjitlink.InputType.LTOIR, code, len(code), "fastopt")
-        nvjitlink.complete(handle)
-        if form == "ptx":
-            result = bytearray(nvjitlink.get_linked_ptx_size(handle))
-            nvjitlink.get_linked_ptx(handle, result)
-        else:
-            result = bytearray(nvjitlink.get_linked_cubin_size(handle))
-            nvjitlink.get_linked_cubin(handle, result)
-        return bytes(result)
-    finally:
-        nvjitlink.destroy(handle)
+    """``"ptx"`` or ``"cubin"`` of LTO-IR; `exact` fuses no multiplication with an addition."""
+    return toolkit.link(code, cc, fused=not exact, output=form).code
