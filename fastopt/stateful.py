@@ -177,6 +177,13 @@ class Stateful(Formula):
         """Split every pass into so many shares, whatever its size; None: as measured."""
         self._runner.force_shares(shares)
 
+    def _require_host(self, what: str) -> None:
+        if self._workspace.on_device:
+            raise TypeError(
+                f"{what}: {type(self).__name__} has parameters on a CUDA device; expected host memory, on a device "
+                "this is not there yet"
+            )
+
     def _require_support(self, ability: str) -> None:
         if ability not in self.supports:
             raise TypeError(f"{type(self).__name__} does not support {ability}")
@@ -278,6 +285,7 @@ class Stateful(Formula):
     # ---- copies -------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
+        self._require_host("copy")  # how others' arrays are copied is theirs to say
         w = self._workspace
         own = {k: v for k, v in self.__dict__.items() if k not in _REBUILT}
         with self._alone("copy"):

@@ -255,6 +255,7 @@ class Stepping(Stateful):
             raise TypeError(
                 f"{type(self).__name__} does not support step_rows: it needs whole arrays"
             )
+        self._require_host("step_rows")
         request = Request(scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads)
         numbers, leaves = (
             self._forest.leaves(rows, "rows"),

@@ -36,6 +36,8 @@ class DeviceArray:
         As of a NumPy array.
     device : int
         The number of its device.
+    stream : int
+        That of the last step which changed it; the default stream for others' arrays.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class DeviceArray:
         strides: Sequence[int] | None = None,
         writeable: bool = True,
         order: str = "C",
+        follows: Any = None,
     ) -> None:
-        self.owner, self.dtype = owner, dtype
+        self.owner, self.dtype, self._follows = owner, dtype, follows
         self.shape: tuple[int, ...] = tuple(map(int, shape))
         packed = _strides(self.shape, dtype.itemsize, "C")
         turned = _strides(self.shape, dtype.itemsize, "F")
@@ -89,30 +92,37 @@ class DeviceArray:
         return runtime.device_of(self.ctypes.data) if self.nbytes else 0
 
     @property
+    def stream(self) -> int:
+        """What copies wait for."""
+        return 0 if self._follows is None else int(self._follows.stream)
+
+    @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         return {
             "shape": self.shape,
             "typestr": self.dtype.str,
             "data": (self.ctypes.data, not self.flags.writeable),
             "strides": None if self.flags.c_contiguous else self.strides,
+            # as the protocol has it, 1 is the default stream
+            "stream": self.stream or 1,
             "version": 3,
         }
 
-    def copy_to_host(self, stream: int = 0) -> np.ndarray:
+    def copy_to_host(self) -> np.ndarray:
         """A NumPy array of the same contents, after what was asked of the stream."""
         made = np.empty(self.shape, self.dtype, order="C" if self.flags.c_contiguous else "F")
         if self.nbytes:
             runtime.enter(self.device)
-            runtime.download(made, self.ctypes.data, stream)
+            runtime.download(made, self.ctypes.data, self.stream)
         return made
 
-    def fill(self, values: Any, stream: int = 0) -> None:
+    def fill(self, values: Any) -> None:
         """Overwrite the array, contiguous in either order, with what NumPy can broadcast to its shape."""
         order: Any = "C" if self.flags.c_contiguous else "F"
         full = np.array(np.broadcast_to(np.asarray(values, self.dtype), self.shape), order=order)
         if self.nbytes:
             runtime.enter(self.device)
-            runtime.upload(self.ctypes.data, full, stream)
+            runtime.upload(self.ctypes.data, full, self.stream)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:

@@ -66,6 +66,7 @@ class DevicePlace(Place):
     """Where one tensor's slot lies in device memory."""
 
     memory: Any = None
+    follows: Any = None
 
     def addresses(self) -> list[int]:
         """One."""
@@ -76,8 +77,9 @@ class DevicePlace(Place):
         """The slot as an array on the device."""
         order = memory_order(self.like)
         return DeviceArray(
-            self.memory, self.addresses()[0], self.like.shape, self.like.dtype, order=order
-        )
+            self.memory, self.addresses()[0], self.like.shape, self.like.dtype, order=order,
+            follows=self.follows,
+        )  # fmt: skip
 
     def write(self, values: Any) -> None:
         """Fill the slot with a real number, for both parts of complex ones, or an array."""
@@ -201,7 +203,7 @@ class DeviceWorkspace(Workspace):
             end += -(-count_reals(like) // _START) * _START
         memory = runtime.Memory(end * storage.dtype.itemsize, self.device)
         return [
-            DevicePlace(storage, (), start, like, memory)
+            DevicePlace(storage, (), start, like, memory, self)
             for start, like in zip(starts, likes, strict=True)
         ]
 

@@ -19,13 +19,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import float64, from_dtype
+from numba import float64
 
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import scalars
-from fastopt.drivers.cuda.kernels import TILE_ROW, Kernel, kernel, reduced
+from fastopt.drivers.cuda.kernels import TILE_ROW, Kernel, accumulated, kernel, summing
 from fastopt.table import LENGTH, OFFSET, SHIFT, TENSOR
-from fastopt.variant import BLOCK
 
 # Entries of `asked`, `flags` and `outcome`, in bytes.
 SCALE, LIMIT, LOW, LEAST, FINITE_INPUTS, SKIPPING = (8 * i for i in range(6))
@@ -52,28 +51,21 @@ def measure(dtype: np.dtype[Any], largest: bool) -> Kernel:
 
     The factors of two tensors are `pitch` bytes apart.
     """
-    new = "maximum(sums0, abs(x))" if largest else "sums0 + x * x"
+    element = [
+        f"x = scale * load(at + i * {dtype.itemsize}, zero)",
+        f"sums0 = {'maximum(sums0, abs(x))' if largest else 'sums0 + x * x'}",
+    ]
     lines = [
         *_of_a_tile(dtype),
         "if gradient != 0 and load(condition, whole) != 0:",
         "    scale = element(load(factors + k * pitch, wide(0)))",
-        "    sums0 = zero",
-        "    i = thread()",
-        "    while i < last:",
-        f"        x = scale * load(at + i * {dtype.itemsize}, zero)",
-        f"        sums0 = {new}",
-        f"        i += {BLOCK}",
-        *(f"    {line}" for line in reduced(0, largest)),
+        *(f"    {line}" for line in accumulated(element, 1, largest)),
     ]
-    named = {
-        "element": dtype.type, "zero": dtype.type(0), "wide": np.float64, "wait": words.wait,
-        "cuda": words.cuda, "real": from_dtype(dtype), "abs": scalars(dtype)["abs"],
-        "maximum": scalars(dtype)["maximum"], "widest": scalars(_WIDE)["maximum"],
-    }  # fmt: skip
+    named = {**summing(dtype), "element": dtype.type, "abs": scalars(dtype)["abs"]}
     arguments = (
         "tiles", "tensors", "gradients", "factors", "pitch", "condition", "blocks", "stride",
     )  # fmt: skip
-    return kernel("measure_gradients", arguments, lines, named, BLOCK)
+    return kernel("measure_gradients", arguments, lines, named, words.SUMMING)
 
 
 @cache
@@ -85,10 +77,10 @@ def clear(dtype: np.dtype[Any]) -> Kernel:
         "    i = thread()",
         "    while i < last:",
         f"        store(at + i * {dtype.itemsize}, zero)",
-        f"        i += {BLOCK}",
+        f"        i += {words.THREADS}",
     ]
     arguments = ("tiles", "tensors", "gradients", "verdict")
-    return kernel("clear", arguments, lines, {"zero": dtype.type(0)}, BLOCK)
+    return kernel("clear", arguments, lines, {"zero": dtype.type(0)}, words.THREADS)
 
 
 # ---- one block of threads for all tensors -------------------------------------------------------
@@ -124,14 +116,14 @@ def _each(lines: list[str]) -> list[str]:
 def _one_block(name: str, arguments: tuple[str, ...], lines: list[str]) -> Kernel:
     wide = scalars(_WIDE)
     named = {
-        "cuda": words.cuda, "real": float64, "wait": words.wait, "chunk": BLOCK,
+        "cuda": words.cuda, "real": float64, "wait": words.wait, "chunk": words.SUMMING,
         "zero": np.float64(0), "one": np.float64(1), "infinity": np.float64(np.inf),
         "sqrt": wide["sqrt"], "maximum": wide["maximum"], "where": wide["where"],
         "abs": wide["abs"], "power_of_two": words.device(_power_of_two),
         "reinterpret": words.reinterpret,
     }  # fmt: skip
-    text = [f"room = cuda.shared.array({BLOCK}, real)", *lines]
-    return kernel(name, (*arguments, "everyone"), text, named, BLOCK)
+    text = [f"room = cuda.shared.array({words.SUMMING}, real)", *lines]
+    return kernel(name, (*arguments, "everyone"), text, named, words.SUMMING)
 
 
 def _power_of_two(bits):  # type: ignore[no-untyped-def]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastopt.drivers.cuda.kernels import Kernel
 
 #: Fewer than on a device: each is a thread of Python's.
-THREADS = 4
+THREADS = SUMMING = FEW = 4
 
 # ---- words --------------------------------------------------------------------------------------
 

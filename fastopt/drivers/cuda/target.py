@@ -23,8 +23,8 @@ from fastopt.drivers.cuda import toolkit
 
 _VECTOR = 16  # bytes that one instruction loads or stores at most
 
-#: Threads of a block that walks elements.
-THREADS = 256
+#: Threads of a block that walks elements, of one that adds up, and of one with a thread for each tensor.
+THREADS, SUMMING, FEW = 256, 128, 32
 
 
 def device(function: Callable[..., Any]) -> Any:

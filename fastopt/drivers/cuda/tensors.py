@@ -27,9 +27,11 @@ from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked, scalars
 from fastopt.drivers.cuda.kernels import Kernel, kernel
 from fastopt.table import TENSOR
-from fastopt.variant import BLOCK, Rule, Variant
+from fastopt.variant import Rule, Variant
 
-THREADS = 32
+#: How many each block has.
+THREADS = words.FEW
+
 ARGUMENTS = (
     "header", "settings", "tensors", "gradients", "gains", "coefficients", "totals", "count", "everyone",
     "counters", "verdict",
@@ -170,7 +172,7 @@ def gather(first: int, count: int, reduce: str) -> Kernel:
             f"    store(totals + k * width + {8 * (first + i)}, total)",
         ]
     lines = [
-        f"room = cuda.shared.array({BLOCK}, real)",
+        f"room = cuda.shared.array({words.SUMMING}, real)",
         "k = load(tensors + block() * 8, whole)",
         "begin, end = load(spans + block() * 16, whole), load(spans + block() * 16 + 8, whole)",
         "if load(gradients + k * 8, whole) == 0:",
@@ -179,10 +181,10 @@ def gather(first: int, count: int, reduce: str) -> Kernel:
     ]
     named = {
         "cuda": words.cuda, "wait": words.wait, "real": float64, "zero": np.float64(0),
-        "chunk": BLOCK, "maximum": scalars(_WIDE)["maximum"],
+        "chunk": words.SUMMING, "maximum": scalars(_WIDE)["maximum"],
     }  # fmt: skip
     arguments = ("tensors", "spans", "gradients", "blocks", "stride", "totals", "width")
-    return kernel("gather", arguments, lines, named, BLOCK)
+    return kernel("gather", arguments, lines, named, words.SUMMING)
 
 
 def spans(tiles: np.ndarray, tensors: int) -> np.ndarray:

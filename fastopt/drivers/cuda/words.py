@@ -12,7 +12,8 @@ if SIMULATED:
 else:
     from fastopt.drivers.cuda import target as words  # type: ignore[no-redef]
 
-PRIMITIVES, THREADS, cuda, device = words.PRIMITIVES, words.THREADS, words.cuda, words.device
+PRIMITIVES, cuda, device = words.PRIMITIVES, words.cuda, words.device
+THREADS, SUMMING, FEW = words.THREADS, words.SUMMING, words.FEW
 thread, block, piece, wait = words.thread, words.block, words.piece, words.wait
 load, store, row_of = words.load, words.store, words.row_of
 load_wide, store_wide = words.load_wide, words.store_wide
