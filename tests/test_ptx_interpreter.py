@@ -201,6 +201,9 @@ def test_conversions():
     np.testing.assert_array_equal(
         computed("cvt.u64.u32", ("u32", i.view("u4")), result="u64"), i.view("u4")
     )
+    tiny = np.array([1e-40, -1e-40], "f4")
+    assert_same_numbers(computed("cvt.ftz.f64.f32", ("f32", tiny), result="f64"), [0.0, -0.0])
+    assert_same_numbers(computed("cvt.rn.ftz.f32.f64", ("f64", tiny), result="f32"), [0.0, -0.0])
     wide = np.array([0.1, 1e300, 1e-300], "f8")
     with np.errstate(all="ignore"):
         assert_same_numbers(computed("cvt.rn.f32.f64", ("f64", wide), result="f32"), wide.astype("f4"))  # fmt: skip

@@ -10,18 +10,13 @@ import operator
 from functools import cache
 
 import numpy as np
-from ptx.conversions import convert
+from ptx.conversions import convert, flushed
 from ptx.fused import fma
 from ptx.parser import TYPES, PtxError
 
 #: The NaN that GPUs give where an operation has none to pass on.
 NAN32, NAN64 = np.uint32(0x7FFFFFFF), np.uint64(0x7FF8000000000000)
 FLUSH = "ftz"
-
-
-def flushed(x):
-    """Subnormal numbers as zeros of their sign."""
-    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, np.copysign(x.dtype.type(0), x), x)
 
 
 @cache

@@ -1,9 +1,15 @@
-"""``cvt``: from one type to another."""
+"""``cvt``: from one type to another; with ``.ftz`` subnormal numbers of single precision are zeros on both sides."""
 
 from __future__ import annotations
 
 import numpy as np
 from ptx.parser import TYPES, PtxError
+
+
+def flushed(x):
+    """Subnormal numbers as zeros of their sign."""
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, np.copysign(x.dtype.type(0), x), x)
+
 
 _TO_INTEGER = {"rzi": np.trunc, "rni": np.rint, "rmi": np.floor, "rpi": np.ceil}
 
@@ -11,9 +17,16 @@ _TO_INTEGER = {"rzi": np.trunc, "rni": np.rint, "rmi": np.floor, "rpi": np.ceil}
 def convert(opcode):
     """``function, operand types, result type`` of a conversion."""
     _, *modifiers, to, of = opcode.split(".")
-    unknown = set(modifiers) - {"rn", *_TO_INTEGER, "sat"}
+    unknown = set(modifiers) - {"rn", *_TO_INTEGER, "sat", "ftz"}
     if unknown or to not in TYPES or of not in TYPES:
         raise PtxError(f"{opcode} is not known here")
+    if "ftz" in modifiers:
+        inner, operands, result = convert(opcode.replace(".ftz", ""))
+        def flushing(x):
+            found = inner(flushed(x) if of == "f32" else x)
+            return flushed(found) if to == "f32" else found
+
+        return flushing, operands, result
     target, source = TYPES[to], TYPES[of]
     if target.kind == "f":
         if "sat" in modifiers:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from fastopt.drivers.cuda import kernels, target
 from fastopt.drivers.cuda.kernels import Kernel
+from fastopt.drivers.cuda.toolkit import Linked
 from fastopt.drivers.promotion import refuse_promotion
 from fastopt.variant import Variant
 
@@ -21,8 +21,6 @@ class Code:
     ----------
     kernel : Kernel
         What it was made of: `Kernel.arguments` are its parameters, int64 each, in this order.
-    entry : str
-        Its name in the code.
     ltoir : bytes
     cc : tuple of int
         The compute capability, such as (9, 0).
@@ -31,19 +29,29 @@ class Code:
     """
 
     kernel: Kernel
-    entry: str
     ltoir: bytes
     cc: tuple[int, int]
     exact: bool
 
-    @property
+    @cached_property
     def ptx(self) -> str:
         """The assembly text for this capability."""
-        return target.link(self.ltoir, self.cc, self.exact, "ptx").decode().rstrip("\0")
+        return target.link(self.ltoir, self.cc, self.exact, "ptx").code.decode()
+
+    @property
+    def entry(self) -> str:
+        """Its name in the code."""
+        (found,) = re.findall(r"\.entry (\w+)\(", self.ptx)
+        return str(found)
 
     @property
     def cubin(self) -> bytes:
         """The machine code."""
+        return self.linked.code
+
+    @cached_property
+    def linked(self) -> Linked:
+        """The machine code, with what the linker said of it."""
         return target.link(self.ltoir, self.cc, self.exact, "cubin")
 
 
@@ -64,7 +72,9 @@ def compile_step(
 
 def compiled(kernel: Kernel, cc: tuple[int, int], exact: bool) -> Code:
     """Compile any kernel."""
-    code = target.compile(kernel.function, len(kernel.arguments), cc)
-    made = Code(kernel, "", code, cc, exact)
-    (entry,) = re.findall(r"\.entry (\w+)\(", made.ptx)
-    return dataclasses.replace(made, entry=entry)
+    return Code(kernel, _ltoir(kernel, cc), cc, exact)
+
+
+@cache
+def _ltoir(kernel: Kernel, cc: tuple[int, int]) -> bytes:
+    return target.compile(kernel.function, len(kernel.arguments), cc)

@@ -57,9 +57,8 @@ def of_update(code: Code, variant: Variant) -> Statistics:
     toolkit.MissingTool
         nvJitLink or nvdisasm is not installed.
     """
-    linked = toolkit.link(code.ltoir, code.cc, fused=not code.exact)
-    registers, spills = toolkit.resources(linked.log)
-    kernel = machine_code.kernel(toolkit.disassemble(linked.code))
+    registers, spills = toolkit.resources(code.linked.log)
+    kernel = machine_code.kernel(toolkit.disassemble(code.cubin))
     written = len(tile.update(variant).closed) * variant.dtype.itemsize
     # a wide kernel has a second loop, for the last elements of a tensor
     loop = max(kernel.loops(), key=lambda loop: loop.stored)

@@ -192,6 +192,6 @@ def compile(kernel: Callable[..., Any], count: int, cc: tuple[int, int]) -> byte
     return bytes(code)
 
 
-def link(code: bytes, cc: tuple[int, int], exact: bool, form: str) -> bytes:
+def link(code: bytes, cc: tuple[int, int], exact: bool, form: str) -> toolkit.Linked:
     """``"ptx"`` or ``"cubin"`` of LTO-IR; `exact` fuses no multiplication with an addition."""
-    return toolkit.link(code, cc, fused=not exact, output=form).code
+    return toolkit.link(code, cc, fused=not exact, output=form)
