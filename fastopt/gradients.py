@@ -103,7 +103,9 @@ def accept(
     if isinstance(gradient, np.generic):
         gradient = np.asarray(gradient)
     if getattr(gradient, "__cuda_array_interface__", None) is not None:
-        raise TypeError(f"{name} is on a CUDA device, the parameter in host memory; expected {expected}")
+        raise TypeError(
+            f"{name} is on a CUDA device, the parameter in host memory; expected {expected}"
+        )
     if not isinstance(gradient, np.ndarray) or isinstance(gradient, np.ma.MaskedArray):
         raise TypeError(f"{name} is {describe(gradient)}; expected {expected}")
     if gradient.dtype != parameter.dtype:

@@ -130,6 +130,7 @@ def _require(name: str, value: Any, low: float, expected: str) -> None:
 
 
 def overflowed(value: Any) -> bool:
+    """Whether an input is a floating-point number that is not finite."""
     return isinstance(value, float | np.floating) and not math.isfinite(value)
 
 

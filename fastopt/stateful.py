@@ -41,7 +41,7 @@ class Stateful(Formula):
         declared = declare(type(self), defaults)
         self._defaults = declared.check(defaults)
         self._workspace = Workspace(declared)
-        self._runner = Runner(self._workspace)
+        self._runner: Any = Runner(self._workspace)  # or that of a device
         self._forest = Forest()
         self._embedded: set[str] | None = None  # the slots of the kernel that jit_step handed out
         self._accumulator: Any = None

@@ -265,7 +265,10 @@ def on_device(value: Any) -> bool:
     return asked is not None and int(asked()[0]) in _CUDA
 
 
-_CUDA = (2, 13)  # DLPack's kinds of memory: of a device, and such as the driver moves to where it is used
+_CUDA = (
+    2,
+    13,
+)  # DLPack's kinds of memory: of a device, and such as the driver moves to where it is used
 
 
 def check_parameters(parameters: Sequence[Any], names: Sequence[str]) -> None:

@@ -185,6 +185,7 @@ def _same(own: tuple[int, ...], other: tuple[int, ...], shape: tuple[int, ...]) 
 
 # ---- DLPack -------------------------------------------------------------------------------------
 
+
 class _Device(ctypes.Structure):
     _fields_ = [("kind", ctypes.c_int32), ("number", ctypes.c_int32)]
 
@@ -215,10 +216,14 @@ def _from_dlpack(value: Any, name: str) -> DeviceArray:
     tensor = _Tensor.from_address(get(capsule, b"dltensor"))
     kind = _KINDS.get(tensor.dtype.code)
     if kind is None or tensor.dtype.lanes != 1:
-        raise TypeError(f"{name} has a dtype that NumPy lacks; expected float32, float64 or complex")
+        raise TypeError(
+            f"{name} has a dtype that NumPy lacks; expected float32, float64 or complex"
+        )
     dtype = np.dtype(f"{kind}{tensor.dtype.bits // 8}")
     shape = tensor.shape[: tensor.ndim]
-    strides = [s * dtype.itemsize for s in tensor.strides[: tensor.ndim]] if tensor.strides else None
+    strides = (
+        [s * dtype.itemsize for s in tensor.strides[: tensor.ndim]] if tensor.strides else None
+    )
     address = (tensor.data or 0) + tensor.byte_offset
     # the capsule, which nobody else consumes, keeps the memory until it goes
     return DeviceArray((value, capsule), address, shape, dtype, strides)

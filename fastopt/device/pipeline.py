@@ -102,7 +102,7 @@ def step(
         )
     check_scale(request, any(t.variant.dtype == np.float32 for t in w.device_tables))
     held = runner.locate(leaves, zeroed=request.zero_grads)
-    made: Decisions | None = getattr(runner, "decisions", None)
+    made: Decisions | None = runner.decisions
     if made is None or made.arrangement is not w.arrangement:
         made = runner.decisions = Decisions(runner)
     try:

@@ -31,6 +31,7 @@ class DeviceRunner:
     def __init__(self, workspace: DeviceWorkspace) -> None:
         self.workspace = workspace
         self.stream, self.exact = 0, False
+        self.decisions: Any = None  # room for what is decided on the device
 
     # ---- gradients ------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastopt import gradients
-from fastopt.declarations import AVERAGE, Declarations
+from fastopt.declarations import Declarations
 from fastopt.device.arrays import DeviceArray
 from fastopt.drivers.cuda import runtime, tensors
 from fastopt.slots import Place, Slot, memory_order
@@ -142,7 +142,7 @@ class DeviceWorkspace(Workspace):
     # ---- what both sides write ------------------------------------------------------------------
 
     @property
-    def header(self) -> np.ndarray:  # type: ignore[override]
+    def header(self) -> np.ndarray:
         """The header rows, as the device has them: waits for it."""
         if self._header is not None:
             self._header.pull(self.stream)
@@ -158,7 +158,7 @@ class DeviceWorkspace(Workspace):
         return self._rows
 
     @property
-    def counters(self) -> np.ndarray:  # type: ignore[override]
+    def counters(self) -> np.ndarray:
         """Steps taken and skipped, as the device has counted them: waits for it."""
         self._counters.pull(self.stream)
         self._taken = int(self._counters.host[0])

@@ -88,9 +88,7 @@ def launch(
     function, threads = _function(kernel, exact, device), kernel.threads
     # gridDim, blockDim, shared memory beside the kernel's own, stream, arguments
     _done(
-        driver.cuLaunchKernel(
-            function, *grid, 1, threads, 1, 1, 0, stream, places.ctypes.data, 0
-        )
+        driver.cuLaunchKernel(function, *grid, 1, threads, 1, 1, 0, stream, places.ctypes.data, 0)
     )
 
 
@@ -109,14 +107,10 @@ def _capability(device: int) -> tuple[int, int]:
     attribute = driver.CUdevice_attribute
     handle = _done(driver.cuDeviceGet(device))
     major = _done(
-        driver.cuDeviceGetAttribute(
-            attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle
-        )
+        driver.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle)
     )
     minor = _done(
-        driver.cuDeviceGetAttribute(
-            attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle
-        )
+        driver.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle)
     )
     return int(major), int(minor)
 
@@ -153,5 +147,3 @@ def _done(answer: tuple[Any, ...]) -> Any:
     if error != driver.CUresult.CUDA_SUCCESS:
         raise RuntimeError(f"CUDA: {error.name}")
     return values[0] if values else None
-
-

@@ -294,8 +294,7 @@ def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
         return tuple_of([f"{name}_{n}" for n in range(width)])
 
     inside = [
-        f"{all_of(name)} = load_wide(at_{name} + i * {size}, zero)"
-        for name in _read(variant, body)
+        f"{all_of(name)} = load_wide(at_{name} + i * {size}, zero)" for name in _read(variant, body)
     ]
     for n in range(width):
         inside += [*_noise(variant, f"offset + i + {n}"), *_numbers(body.lines, f"_{n}")]

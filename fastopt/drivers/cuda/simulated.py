@@ -52,7 +52,7 @@ def wait() -> None:
     threading.current_thread().syncthreads()  # type: ignore[attr-defined]
 
 
-_C_TYPES = {
+_C_TYPES: dict[np.dtype[Any], Any] = {
     np.dtype(np.float32): ctypes.c_float,
     np.dtype(np.float64): ctypes.c_double,
     np.dtype(np.int64): ctypes.c_int64,
@@ -87,7 +87,7 @@ def row_of(dtype: np.dtype[Any]) -> Callable[[int], Any]:
     """``row(address)``: a structured row of this dtype, in place."""
 
     def row(address: int) -> Any:
-        memory = (ctypes.c_char * dtype.itemsize).from_address(int(address))
+        memory: Any = (ctypes.c_char * dtype.itemsize).from_address(int(address))
         return np.frombuffer(memory, dtype)[0]
 
     return row

@@ -184,9 +184,7 @@ def compile(kernel: Callable[..., Any], count: int, cc: tuple[int, int]) -> byte
     """
     signature = (types.int64,) * count
     try:
-        code, _ = cuda.compile(
-            kernel, signature, device=False, abi="numba", cc=cc, output="ltoir"
-        )
+        code, _ = cuda.compile(kernel, signature, device=False, abi="numba", cc=cc, output="ltoir")
     except CCSupportError as reason:
         raise ValueError(f"compute capability {cc[0]}.{cc[1]}: {reason}") from reason
     return bytes(code)

@@ -43,7 +43,7 @@ _WIDE = np.dtype(np.float64)
 def set_words(header: np.dtype[Any], own: frozenset[str]) -> list[int]:
     """The 8-byte words of a header row that the host sets: all but the device's own fields."""
     assert header.fields is not None
-    return sorted({offset // 8 for name, (_, offset) in header.fields.items() if name not in own})
+    return sorted({place[1] // 8 for name, place in header.fields.items() if name not in own})
 
 
 def own_fields(rule: Rule) -> frozenset[str]:
