@@ -16,22 +16,19 @@ class Structure:
     ----------
     names : list of str
         The path to each leaf, such as ``layer1/W``; ``params`` for a single array.
+    single : bool
+        Whether there is just one array, not nested at all.
     """
 
     def __init__(self, value: Any) -> None:
         self._root = _node(value)
-        self._leaf = isinstance(self._root, _Leaf)
-        self.names = ["params"] if self._leaf else ["/".join(p) for p in self._root.paths()]
+        self.single = isinstance(self._root, _Leaf)
+        self.names = ["params"] if self.single else ["/".join(p) for p in self._root.paths()]
         seen: set[str] = set()
         for name in self.names:
             if name in seen:
                 raise ValueError(f"params: two parameters are called {name!r}; rename a key")
             seen.add(name)
-
-    @property
-    def single(self) -> bool:
-        """Whether there is just one array, not nested at all."""
-        return self._leaf
 
     def leaves(self, value: Any, what: str) -> list[Any]:
         """The leaves of another value of this structure; an inner None stands for all that is below.
@@ -41,7 +38,7 @@ class Structure:
         ValueError
             If the structure differs; `what` names the value.
         """
-        if self._leaf:
+        if self.single:
             return [value]
         if value is None:
             raise ValueError(f"{what} is None; expected {self._root.describe()}")
@@ -103,7 +100,8 @@ class Forest:
             If the structure differs.
         """
         if not self.grouped:
-            return self.structures[0].leaves(grads, what)
+            structure = self.structures[0]
+            return [grads] if structure.single else structure.leaves(grads, what)
         if not _is_sequence(grads) or len(grads) != len(self.structures):
             got = (
                 f"a sequence of {len(grads)}"
