@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from references import step
+from case import curvature
+from references import plain_step, step
 
 
 class OnDevice:
@@ -67,7 +68,11 @@ class Pair:
         if options:
             infos = self.cpu.step(grads, **options), self.cuda.step(on, **options)
         else:
-            infos = step(self.cpu, grads), step(self.cuda, on)
+            infos = step(self.cpu, grads), plain_step(self.cuda, on)
+            for name in self.cuda.folds:
+                taken = [None if g is None else curvature(g) for g in leaves(grads)]
+                fold = self.cuda._forest.build(on_device(taken))
+                self.cuda._fold(name, fold, name)
         return infos, on
 
     def require_equal(self):

@@ -100,7 +100,7 @@ def select(condition: Any, x: Any, y: Any) -> Any:
 
 def reinterpret(x: Any, like: Any) -> Any:
     """The bits of x as a number of the type of `like`."""
-    return np.asarray(x).view(like.dtype)[()]
+    return np.asarray(x).view(np.asarray(like).dtype)[()]
 
 
 def is_real(n: Any) -> bool:
