@@ -12,6 +12,7 @@ from fastopt import gradients
 from fastopt.declarations import Declarations
 from fastopt.device.arrays import DeviceArray
 from fastopt.drivers.cuda import runtime, tensors
+from fastopt.hyperparameters import Group, Value
 from fastopt.slots import Place, Slot, memory_order
 from fastopt.storage import Storage, count_reals
 from fastopt.table import Table
@@ -195,6 +196,13 @@ class DeviceWorkspace(Workspace):
     def start(self, slot: Slot, h: Any, p: Any) -> Any:
         """What a slot holds before the first step."""
         return super().start(slot, h, np.asarray(p))
+
+    def assign(self, group: Group, values: Mapping[str, Value]) -> None:
+        """Let a group have hyperparameters: on the device at once, for steps that are replayed from a graph."""
+        super().assign(group, values)
+        if self._header is not None:
+            runtime.enter(self.device)
+            self._settings.push(self.stream)
 
     def _slab(self, storage: Storage, likes: Sequence[Any]) -> list[Place]:
         starts, end = [], 0
