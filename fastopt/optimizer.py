@@ -15,7 +15,7 @@ class Optimizer(Stepping):
     Parameters
     ----------
     params : array, nested sequences, mappings or dataclasses of arrays, or a sequence of groups
-        What is updated, in place. float32, float64, complex64 or complex128 arrays of any shape, C- or F-contiguous,
+        What is updated, in place: NumPy arrays, or arrays on a CUDA device (docs/cuda.md). float32, float64, complex64 or complex128 arrays of any shape, C- or F-contiguous,
         writable, that share no memory. A group is a mapping with ``"params"`` (any of these) and
         hyperparameters of its own.
     **hyperparameters
@@ -31,6 +31,9 @@ class Optimizer(Stepping):
     ----------
     monitor : bool
         True adds ``update_norm`` and ``param_norm`` to what `step` returns.
+    exact : bool
+        On a CUDA device, True lets kernels fuse no multiplication with an addition, which gives the bits of steps in
+        host memory; those are always exact.
 
     Raises
     ------
@@ -90,6 +93,8 @@ class Optimizer(Stepping):
         with self._alone("accumulate"):
             w = self._workspace
             self._accumulator = extended(self._accumulator, w.parameters, w.names)
+            if w.on_device:
+                self._accumulator._use(self._runner.stream)
             self._accumulator.add(leaves)
 
     def _fold(self, name: str, arrays: Any, what: str) -> None:
@@ -139,6 +144,7 @@ class Optimizer(Stepping):
         >>> opt.propose(np.array([3.0, -4.0])), w, opt.state[0]["step"]
         (array([0.5, 2.5]), array([1., 2.]), 0)
         """
+        self._require_host("propose")
         given = options_and_inputs(type(self), "propose", inputs, others=())
         given["clip_adaptive"] = clip_adaptive
         request = Request(scale, clip_norm, clip_norm_each, clip_value, **given)
@@ -174,6 +180,7 @@ class Optimizer(Stepping):
         >>> w, opt.state[0]["step"]
         (array([0.75, 0.75, 0.75, 0.75]), 1)
         """
+        self._require_host("jit_step")
         self._require_support("jit_step")
         with self._alone("jit_step"):
             self._require_one_count("jit_step")

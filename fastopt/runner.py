@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from fastopt import gradients
-from fastopt.drivers import cpu, threads
+from fastopt.drivers import cpu, frame, threads
 from fastopt.table import Table
 from fastopt.variant import CLIP_ADAPTIVE, ROWS, Variant
 from fastopt.whole import Room, WholeTensors
@@ -102,10 +102,9 @@ class Runner:
         else:
             self._note(leaves)
         held = None
-        for call, last in self._ordinary:
-            wrong = call.run(ids, last)
-            if wrong >= 0:
-                held = self._checked(functools.partial(call.run, ids, last), leaves)
+        for run in self._ordinary:
+            if run(ids) >= 0:
+                held = self._checked(functools.partial(run, ids), leaves)
             ids = _NO_ARRAYS
         del held
 
@@ -121,8 +120,8 @@ class Runner:
         """
         calls = self._prepared(options) if header is None else self._stepping(options, header)
         rows = self.workspace.header if header is None else header
-        for call, last in self._in_phases(calls, options, rows, between):
-            call.run(_NO_ARRAYS, last)
+        for run in self._in_phases(calls, options, rows, between):
+            run(_NO_ARRAYS)
 
     def _in_phases(
         self,
@@ -131,25 +130,25 @@ class Runner:
         header: np.ndarray,
         between: Callable[[], None] | None = None,
     ) -> list[_Phase]:
-        """Calls with their last arguments: the phases of rules that measure, and what stands between them.
+        """What a step runs, each given the arrays to locate: the phases of rules that measure, and what stands between.
 
         A phase ends where every table must have done it before the next, or Python has something to do.
         """
         measures = self.all_tables()[0].variant.rule.measures
         if not measures or ROWS in options:
-            return [(call, ()) for call in calls]
+            return [call.bound() for call in calls]
         found: list[_Phase] = []
         begin, stages = 0, len(measures)
         for end in range(1, stages + 2):
             whole = end <= stages and measures[end - 1].whole is not None
             pauses = end == stages and between is not None
             if end > stages or len(calls) > 1 or whole or pauses:
-                found += [(call, (begin, end)) for call in calls]
+                found += [call.bound(begin, end) for call in calls]
                 begin = end
             if whole:
-                found.append((WholeTensors(self.workspace, header, end - 1, self._room), ()))
+                found.append(WholeTensors(self.workspace, header, end - 1, self._room).run)
             if pauses and between is not None:
-                found.append((_Pause(between), ()))
+                found.append(_pause(between))
         return found
 
     @property
@@ -171,7 +170,7 @@ class Runner:
     def measure(self) -> None:
         """The rule's first stage, and nothing else."""
         for call in self._prepared(frozenset()):
-            call.run(_NO_ARRAYS, (0, 1))
+            call.bound(0, 1)(_NO_ARRAYS)
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:
         """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0.
@@ -246,11 +245,10 @@ class Runner:
         units = CLIP_ADAPTIVE in variant.options
         if units:
             known["addresses"] = table.with_units()
-        names = [n for n in cpu.arguments(variant) if n not in ("ids", "begin", "end")]
 
         def arguments(shares: int) -> tuple[Any, ...]:
             room = {"scratch": table.scratch(shares, units), "sums": table.sums(shares)}
-            return tuple((known | room)[name] for name in names)
+            return (frame.pack([(known | room)[name] for name in cpu.framed(variant)]),)
 
         return Call(functools.partial(cpu.step, variant), arguments, self._shares(table))
 
@@ -266,21 +264,17 @@ _OF_TABLE = (
 Copies = list[tuple[Any, np.ndarray]]
 
 
-class _Step(Protocol):
-    def run(self, first: Any, last: tuple[int, ...] = ()) -> Any: ...
+_Phase = Callable[[np.ndarray], int]
 
 
-_Phase = tuple[_Step, tuple[int, ...]]
-
-
-@dataclasses.dataclass
-class _Pause:
+def _pause(action: Callable[[], None]) -> _Phase:
     """What a caller does between two phases."""
 
-    action: Callable[[], None]
+    def run(ids: np.ndarray) -> int:
+        action()
+        return -1
 
-    def run(self, first: Any, last: tuple[int, ...] = ()) -> None:
-        self.action()
+    return run
 
 
 class Call:
@@ -292,18 +286,26 @@ class Call:
         arguments: Callable[[int], tuple[Any, ...]],
         shares: int,
     ) -> None:
+        self.shares = shares
         self.kernel = kernel(cpu.driver(shares))
         self._lock = threads.launch_lock() if shares > 1 else None
         self._arguments = arguments(shares)
         self._make, self._arguments_of = kernel, arguments
 
-    def run(self, first: Any, last: tuple[int, ...] = ()) -> Any:
-        """Call it with a first argument, and last ones."""
-        if self._lock is None:
-            return self.kernel(first, *self._arguments, *last)
-        if self._lock.acquire(blocking=False):
+    def bound(self, *more: int) -> Callable[[Any], Any]:
+        """It with more arguments before that which each call is given; good while this object is held."""
+        if self._lock is None:  # which costs small steps the least
+            return functools.partial(self.kernel, *self._arguments, *more)
+        return functools.partial(self._run_alone, self._lock, more)
+
+    def run(self, given: Any) -> Any:
+        """Call it."""
+        return self.bound()(given)
+
+    def _run_alone(self, lock: Any, more: tuple[int, ...], given: Any) -> Any:
+        if lock.acquire(blocking=False):
             try:
-                return self.kernel(first, *self._arguments, *last)
+                return self.kernel(*self._arguments, *more, given)
             finally:
-                self._lock.release()
-        return self._make(cpu.SERIAL)(first, *self._arguments_of(1), *last)
+                lock.release()
+        return self._make(cpu.SERIAL)(*self._arguments_of(1), *more, given)

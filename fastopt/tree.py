@@ -16,22 +16,19 @@ class Structure:
     ----------
     names : list of str
         The path to each leaf, such as ``layer1/W``; ``params`` for a single array.
+    single : bool
+        Whether there is just one array, not nested at all.
     """
 
     def __init__(self, value: Any) -> None:
         self._root = _node(value)
-        self._leaf = isinstance(self._root, _Leaf)
-        self.names = ["params"] if self._leaf else ["/".join(p) for p in self._root.paths()]
+        self.single = isinstance(self._root, _Leaf)
+        self.names = ["params"] if self.single else ["/".join(p) for p in self._root.paths()]
         seen: set[str] = set()
         for name in self.names:
             if name in seen:
                 raise ValueError(f"params: two parameters are called {name!r}; rename a key")
             seen.add(name)
-
-    @property
-    def single(self) -> bool:
-        """Whether there is just one array, not nested at all."""
-        return self._leaf
 
     def leaves(self, value: Any, what: str) -> list[Any]:
         """The leaves of another value of this structure; an inner None stands for all that is below.
@@ -41,7 +38,7 @@ class Structure:
         ValueError
             If the structure differs; `what` names the value.
         """
-        if self._leaf:
+        if self.single:
             return [value]
         if value is None:
             raise ValueError(f"{what} is None; expected {self._root.describe()}")
@@ -103,7 +100,8 @@ class Forest:
             If the structure differs.
         """
         if not self.grouped:
-            return self.structures[0].leaves(grads, what)
+            structure = self.structures[0]
+            return [grads] if structure.single else structure.leaves(grads, what)
         if not _is_sequence(grads) or len(grads) != len(self.structures):
             got = (
                 f"a sequence of {len(grads)}"
@@ -255,6 +253,22 @@ def _is_sequence(value: Any) -> bool:
     )
 
 
+def on_device(value: Any) -> bool:
+    """Whether a value lies on a CUDA device, as it says itself."""
+    if isinstance(value, np.ndarray):
+        return False
+    if getattr(value, "__cuda_array_interface__", None) is not None:
+        return True
+    asked = getattr(value, "__dlpack_device__", None)
+    return asked is not None and int(asked()[0]) in _CUDA
+
+
+_CUDA = (
+    2,
+    13,
+)  # DLPack's kinds of memory: of a device, and such as the driver moves to where it is used
+
+
 def check_parameters(parameters: Sequence[Any], names: Sequence[str]) -> None:
     """Raise for whatever cannot be updated in place.
 
@@ -266,7 +280,8 @@ def check_parameters(parameters: Sequence[Any], names: Sequence[str]) -> None:
         If one is read-only, not contiguous or not aligned, or shares memory with another.
     """
     for p, name in zip(parameters, names, strict=True):
-        if not isinstance(p, np.ndarray) or isinstance(p, np.ma.MaskedArray):
+        ours = isinstance(p, np.ndarray) and not isinstance(p, np.ma.MaskedArray)
+        if not ours and not on_device(p):
             raise TypeError(f"parameter {name} is a {type(p).__name__}; expected a NumPy array")
         if p.dtype.name not in ("float32", "float64", "complex64", "complex128"):
             raise TypeError(

@@ -36,7 +36,7 @@ class WholeTensors:
         self._measure = measures[stage]
         self._column = sum(len(measure.results) for measure in measures[:stage])
 
-    def run(self, first: Any, last: tuple[int, ...] = ()) -> int:
+    def run(self, ids: np.ndarray) -> int:
         """Change the tensors; called like a kernel, which finds no gradient to be wrong."""
         w, measure = self._workspace, self._measure
         assert measure.whole is not None

@@ -215,5 +215,5 @@ def test_set_num_threads_reaches_optimizers_that_are_there():
     for n in (1, most):
         fastopt.set_num_threads(n)
         opt.step(p.copy())
-        ((call, _),) = opt._runner._ordinary
-        assert len(call._arguments[-1]) == n
+        (call,) = opt._runner._prepared(frozenset())
+        assert call.shares == n

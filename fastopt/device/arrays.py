@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastopt.drivers.cuda import runtime
+from fastopt.tree import on_device
 
 
 class _Flags(NamedTuple):
@@ -35,6 +36,8 @@ class DeviceArray:
         As of a NumPy array.
     device : int
         The number of its device.
+    stream : int
+        That of the last step which changed it; the default stream for others' arrays.
     """
 
     def __init__(
@@ -46,8 +49,9 @@ class DeviceArray:
         strides: Sequence[int] | None = None,
         writeable: bool = True,
         order: str = "C",
+        follows: Any = None,
     ) -> None:
-        self.owner, self.dtype = owner, dtype
+        self.owner, self.dtype, self._follows = owner, dtype, follows
         self.shape: tuple[int, ...] = tuple(map(int, shape))
         packed = _strides(self.shape, dtype.itemsize, "C")
         turned = _strides(self.shape, dtype.itemsize, "F")
@@ -88,30 +92,37 @@ class DeviceArray:
         return runtime.device_of(self.ctypes.data) if self.nbytes else 0
 
     @property
+    def stream(self) -> int:
+        """What copies wait for."""
+        return 0 if self._follows is None else int(self._follows.stream)
+
+    @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         return {
             "shape": self.shape,
             "typestr": self.dtype.str,
             "data": (self.ctypes.data, not self.flags.writeable),
             "strides": None if self.flags.c_contiguous else self.strides,
+            # as the protocol has it, 1 is the default stream
+            "stream": self.stream or 1,
             "version": 3,
         }
 
-    def copy_to_host(self, stream: int = 0) -> np.ndarray:
+    def copy_to_host(self) -> np.ndarray:
         """A NumPy array of the same contents, after what was asked of the stream."""
         made = np.empty(self.shape, self.dtype, order="C" if self.flags.c_contiguous else "F")
         if self.nbytes:
             runtime.enter(self.device)
-            runtime.download(made, self.ctypes.data, stream)
+            runtime.download(made, self.ctypes.data, self.stream)
         return made
 
-    def fill(self, values: Any, stream: int = 0) -> None:
+    def fill(self, values: Any) -> None:
         """Overwrite the array, contiguous in either order, with what NumPy can broadcast to its shape."""
         order: Any = "C" if self.flags.c_contiguous else "F"
         full = np.array(np.broadcast_to(np.asarray(values, self.dtype), self.shape), order=order)
         if self.nbytes:
             runtime.enter(self.device)
-            runtime.upload(self.ctypes.data, full, stream)
+            runtime.upload(self.ctypes.data, full, self.stream)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
@@ -128,16 +139,6 @@ def zeros(shape: Sequence[int], dtype: np.dtype[Any], device: int, order: str = 
     count = int(np.prod(tuple(shape), dtype=np.int64))
     memory = runtime.Memory(count * dtype.itemsize, device)
     return DeviceArray(memory, memory.address, shape, dtype, order=order)
-
-
-def on_device(value: Any) -> bool:
-    """Whether a value lies on a CUDA device, as it says itself."""
-    if isinstance(value, np.ndarray):
-        return False
-    if getattr(value, "__cuda_array_interface__", None) is not None:
-        return True
-    asked = getattr(value, "__dlpack_device__", None)
-    return asked is not None and int(asked()[0]) in _CUDA_KINDS
 
 
 def adopt(value: Any, name: str) -> DeviceArray:
@@ -184,8 +185,6 @@ def _same(own: tuple[int, ...], other: tuple[int, ...], shape: tuple[int, ...]) 
 
 # ---- DLPack -------------------------------------------------------------------------------------
 
-_CUDA_KINDS = (2, 13)  # device memory, and memory that the driver moves to where it is used
-
 
 class _Device(ctypes.Structure):
     _fields_ = [("kind", ctypes.c_int32), ("number", ctypes.c_int32)]
@@ -217,10 +216,14 @@ def _from_dlpack(value: Any, name: str) -> DeviceArray:
     tensor = _Tensor.from_address(get(capsule, b"dltensor"))
     kind = _KINDS.get(tensor.dtype.code)
     if kind is None or tensor.dtype.lanes != 1:
-        raise TypeError(f"{name} has a dtype that NumPy lacks; expected float32, float64 or complex")
+        raise TypeError(
+            f"{name} has a dtype that NumPy lacks; expected float32, float64 or complex"
+        )
     dtype = np.dtype(f"{kind}{tensor.dtype.bits // 8}")
     shape = tensor.shape[: tensor.ndim]
-    strides = [s * dtype.itemsize for s in tensor.strides[: tensor.ndim]] if tensor.strides else None
+    strides = (
+        [s * dtype.itemsize for s in tensor.strides[: tensor.ndim]] if tensor.strides else None
+    )
     address = (tensor.data or 0) + tensor.byte_offset
     # the capsule, which nobody else consumes, keeps the memory until it goes
     return DeviceArray((value, capsule), address, shape, dtype, strides)

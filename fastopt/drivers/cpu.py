@@ -14,6 +14,7 @@ from numba import prange, types
 
 from fastopt.drivers import coefficients, phases, schedule, steps, sums
 from fastopt.drivers.compile import Compiled, digest, kernel
+from fastopt.drivers.frame import opened
 from fastopt.drivers.generate import generated
 from fastopt.drivers.promotion import refuse_promotion
 from fastopt.storage import Storage
@@ -22,7 +23,7 @@ from fastopt.variant import Variant
 
 SERIAL, PARALLEL = "serial", "parallel"
 
-_ENTRY = ["ids", "layout", "occupied", "gradients"]
+_ENTRY = ["layout", "occupied", "gradients"]
 _STATE = ["gains", "header", "tensors", "tiles", "addresses", "coefficients", "scratch"]
 
 
@@ -34,27 +35,24 @@ def driver(shares: int) -> str:
 # ---- a whole step ---------------------------------------------------------------------------------
 
 
-def arguments(variant: Variant) -> list[str]:
-    """The names of what `step` is called with: attributes of a workspace and of a table."""
-    return [
-        *_ENTRY,
-        *_STATE,
-        *phases.room(variant),
-        *(["begin", "end"] if variant.stages else []),
-    ]
+def framed(variant: Variant) -> list[str]:
+    """The names of the arrays in the frame that `step` is called with: of a workspace and of a table."""
+    return [*_ENTRY, *_STATE, *phases.room(variant)]
 
 
 @cache
 def step(variant: Variant, driver: str) -> Compiled:
-    """A whole step in one call; returns the number of a gradient that is not in order, or -1.
+    """A whole step in one call, ``step(frame, ids)``; returns the number of a gradient that is not in order, or -1.
 
     Nothing is changed unless all gradients are in order. `scratch` has an entry per thread. A rule with
-    measures has as many phases, and the update as the last: those from `begin` to `end` are run, so that several tables
-    can wait for each other's totals.
+    measures has as many phases, and the update as the last, and is called ``step(frame, begin, end, ids)``: the phases
+    from `begin` to `end` are run, so that several tables can wait for each other's totals.
     """
     inside, names = phases.text(variant, whole=True)
+    known = _types(variant)
     text = [
-        f"def step({', '.join(arguments(variant))}):",
+        f"def step({', '.join(_arguments(variant))}):",
+        *(f"    {line}" for line in opened({n: known[n] for n in framed(variant)}, names)),
         "    wrong = locate(ids, layout, occupied, gradients)",
         "    if wrong < 0:",
         "        shares = len(scratch)",
@@ -67,7 +65,11 @@ def step(variant: Variant, driver: str) -> Compiled:
 def step_signature(variant: Variant) -> tuple[Any, ...]:
     """The argument types of `step`, to compile it before there are arrays."""
     known = _types(variant)
-    return tuple(known[name] for name in arguments(variant))
+    return tuple(known[name] for name in _arguments(variant))
+
+
+def _arguments(variant: Variant) -> list[str]:
+    return ["frame", *(["begin", "end"] if variant.stages else []), "ids"]
 
 
 def _types(variant: Variant) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def _types(variant: Variant) -> dict[str, Any]:
         "tiles": integers2, "addresses": integers2, "coefficients": element[:, ::1],
         "scratch": element[:, :, ::1], "sums": element[:, :, ::1], "blocks": wide2, "totals": wide2,
         "strips": integers2, "grids": integers2, "partials": wide1, "outs": integers1,
-        "begin": types.int64, "end": types.int64,
+        "frame": integers1, "begin": types.int64, "end": types.int64,
     }  # fmt: skip
 
 
@@ -90,17 +92,8 @@ def _types(variant: Variant) -> dict[str, Any]:
 def move_signature(variant: Variant) -> tuple[Any, ...]:
     """The argument types of `move`."""
     known = _types(variant)
-    names = [
-        "gradients",
-        "header",
-        "gains",
-        "tensors",
-        "tiles",
-        "addresses",
-        "coefficients",
-        "scratch",
-    ]
-    return tuple(known[name] for name in names)
+    names = "header gains tensors tiles addresses coefficients scratch gradients"
+    return tuple(known[name] for name in names.split())
 
 
 @cache
@@ -109,7 +102,7 @@ def move(variant: Variant, name: str, driver: str) -> Compiled:
     anticipate, update = coefficients.anticipate(variant), steps.update(variant, name)
     first_row = steps.first_row
 
-    def move(active, header, gains, tensors, tiles, addresses, coefficients, scratch):  # type: ignore[no-untyped-def]
+    def move(header, gains, tensors, tiles, addresses, coefficients, scratch, active):  # type: ignore[no-untyped-def]
         anticipate(header, tensors, active, gains, coefficients)
         shares = len(scratch)
         for share in prange(shares):
@@ -145,7 +138,7 @@ def measure_gradients(storage: Storage, largest: bool, driver: str) -> Compiled:
     gather = sums.gather(0, 1, "max" if largest else "sum")
     first_row = steps.first_row
 
-    def measure_gradients(factors, gradients, tensors, tiles, sums, blocks, totals):  # type: ignore[no-untyped-def]
+    def measure_gradients(gradients, tensors, tiles, sums, blocks, totals, factors):  # type: ignore[no-untyped-def]
         shares = len(sums)
         for share in prange(shares):
             first, last = first_row(tiles, share, shares), first_row(tiles, share + 1, shares)

@@ -56,7 +56,9 @@ def real_power(element: Any, target: Primitives) -> Callable[[Any, Any], Any]:
     whole = element(1.5 * 2.0**f.fraction)
     whole_bits, sample = np.array(whole).view(integer)[()], integer(0)
     split = element(2.0 ** (f.fraction // 2 + 2) + 1)
-    series = _polynomial([element(2 / math.log(2) / (2 * k + 1)) for k in range(f.of_logarithm)], target)
+    series = _polynomial(
+        [element(2 / math.log(2) / (2 * k + 1)) for k in range(f.of_logarithm)], target
+    )
     exponential = _polynomial(
         [element(math.log(2) ** k / math.factorial(k)) for k in range(f.of_exponential)], target
     )

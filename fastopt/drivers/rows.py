@@ -96,7 +96,7 @@ def add_up(gradient: Storage, driver: str) -> Compiled:
     """
     element, size = numba.from_dtype(gradient.dtype), gradient.dtype.itemsize
 
-    def add_up(order, starts, mentions, base, sums, chunks, tiles):  # type: ignore[no-untyped-def]
+    def add_up(starts, mentions, base, sums, chunks, tiles, order):  # type: ignore[no-untyped-def]
         width = sums.shape[1]
         for group in prange(starts.size - 1):
             total = sums[group]

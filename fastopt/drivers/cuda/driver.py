@@ -6,7 +6,6 @@ Addresses are whole numbers. A stream is the number of its handle, 0 for the def
 
 from __future__ import annotations
 
-import ctypes
 import weakref
 from functools import cache
 from typing import Any
@@ -23,8 +22,14 @@ class Memory:
     def __init__(self, nbytes: int, device: int) -> None:
         enter(device)
         self.address = int(_done(driver.cuMemAlloc(max(nbytes, 1))))
+        weakref.finalize(self, _free, device, self.address)
         _done(driver.cuMemsetD8(self.address, 0, max(nbytes, 1)))
-        weakref.finalize(self, driver.cuMemFree, self.address)
+        _done(driver.cuStreamSynchronize(0))  # before any stream that does not wait for this one
+
+
+def _free(device: int, address: int) -> None:
+    driver.cuCtxSetCurrent(_context(device))  # answers nobody can act on any more
+    driver.cuMemFree(address)
 
 
 def device_of(address: int) -> int:
@@ -78,12 +83,12 @@ def launch(
     """Start a kernel."""
     if 0 in grid:
         return
-    types = (ctypes.c_int64,) * len(arguments)
-    function = _function(kernel, exact, device)
+    values = np.array(arguments, np.int64)
+    places = np.array([values.ctypes.data + 8 * i for i in range(len(values))], np.uint64)
+    function, threads = _function(kernel, exact, device), kernel.threads
+    # gridDim, blockDim, shared memory beside the kernel's own, stream, arguments
     _done(
-        driver.cuLaunchKernel(
-            function, *grid, 1, kernel.threads, 1, 1, 0, stream, (arguments, types), 0
-        )
+        driver.cuLaunchKernel(function, *grid, 1, threads, 1, 1, 0, stream, places.ctypes.data, 0)
     )
 
 
@@ -102,14 +107,10 @@ def _capability(device: int) -> tuple[int, int]:
     attribute = driver.CUdevice_attribute
     handle = _done(driver.cuDeviceGet(device))
     major = _done(
-        driver.cuDeviceGetAttribute(
-            attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle
-        )
+        driver.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle)
     )
     minor = _done(
-        driver.cuDeviceGetAttribute(
-            attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle
-        )
+        driver.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle)
     )
     return int(major), int(minor)
 
@@ -146,5 +147,3 @@ def _done(answer: tuple[Any, ...]) -> Any:
     if error != driver.CUresult.CUDA_SUCCESS:
         raise RuntimeError(f"CUDA: {error.name}")
     return values[0] if values else None
-
-

@@ -20,7 +20,7 @@ from fastopt.drivers.real_power import real_power
 @cache
 def scalars(dtype: np.dtype[Any]) -> dict[str, Any]:
     """The functions of `fastopt.scalar` by name, for numbers of this dtype."""
-    element = dtype.type
+    element: Any = dtype.type
     own = arithmetic.functions(element, words.PRIMITIVES)
     found = {name: words.device(function) for name, function in own.items() if name != "power"}
     whole = words.device(own["power"])

@@ -62,7 +62,8 @@ PIECE = 1024
 #: What kernels over elements are called with, before what their sums and proposals need.
 ARGUMENTS = ("tiles", "tensors", "addresses", "gradients", "coefficients")
 
-_TILE_ROW = 5 * 8  # bytes
+#: Bytes of a row of the table of tiles.
+TILE_ROW = 5 * 8
 
 
 @dataclass(frozen=True)
@@ -145,46 +146,53 @@ def measure(variant: Variant, stage: int) -> Kernel:
 
 
 def summed(variant: Variant, body: tile.Body, largest: bool = False) -> Kernel:
-    """A loop that adds up: a thread for each accumulator of the CPU's loops, so that the sums are the same.
+    """A loop that adds up, into as many accumulators as the CPU's loops have, so that the sums are the same.
 
-    Its blocks are whole tiles; the sums of a tile go into its row of ``blocks``, float64 (rows, results).
+    Its blocks are whole tiles; the sums of a tile go into its row of ``blocks``, float64 (rows, `stride` bytes).
     """
-    sums = range(body.sums)
-    zeros = [f"sums{k} = zero" for k in sums]
+    size = variant.dtype.itemsize
     loop = [
-        *zeros,
-        f"first, last = 0, load(row + {8 * LENGTH}, whole)",
-        "i = first + thread()",
-        *_loop(variant, body, BLOCK),
-        *(line for k in sums for line in _reduced(k, largest)),
+        f"last = load(row + {8 * LENGTH}, whole)",
+        *accumulated(_element(variant, body, size), body.sums, largest),
     ]
     more = ("outs",) if PROPOSE in variant.options else ()
-    found = names(variant, body)
-    found |= {"wait": words.wait, "wide": np.float64, "cuda": words.cuda}
-    found |= {"real": from_dtype(variant.dtype)}
-    otherwise = []
-    if body.name == "update":  # what a step is asked for tells of all tensors: none of last time's sums
-        zeroed = [f"store(blocks + block() * stride + {8 * k}, wide(0))" for k in sums]
-        otherwise = ["else:", *(f"    {line}" for line in zeroed)]
-    text = [*_head(variant, body, loop), *otherwise]
+    found = {**names(variant, body), **summing(variant.dtype)}
     arguments = (*ARGUMENTS, *more, "blocks", "stride")
-    return kernel(f"{body.name}_all", arguments, text, found, BLOCK)
+    return kernel(f"{body.name}_all", arguments, _head(variant, body, loop), found, words.SUMMING)
+
+
+def accumulated(lines: list[str], sums: int, largest: bool) -> list[str]:
+    """Lines about element i, which add to `sums0`, `sums1`, ..., for those up to `last`: an accumulator for every 128th.
+
+    Then these become one number: halves onto halves, the last few in float64 (drivers/sums.py).
+    """
+    each = [
+        *(f"sums{k} = zero" for k in range(sums)),
+        "i = a",
+        "while i < last:",
+        *(f"    {line}" for line in lines),
+        f"    i += {BLOCK}",
+        *(f"own{k}[a] = sums{k}" for k in range(sums)),
+        f"a += {words.SUMMING}",
+    ]
+    return [
+        *(f"own{k} = cuda.shared.array({BLOCK}, real)" for k in range(sums)),
+        "a = thread()",
+        f"while a < {BLOCK}:",
+        *(f"    {line}" for line in each),
+        "wait()",
+        *(line for k in range(sums) for line in _reduced(k, largest)),
+    ]
 
 
 def _reduced(k: int, largest: bool) -> Iterator[str]:
-    """The accumulators of a tile become one number: halves onto halves, the last few in float64 (drivers/sums.py)."""
-
-    def joined(a: str, b: str) -> str:
-        return f"maximum({a}, {b})" if largest else f"{a} + {b}"
-
-    yield f"own{k} = cuda.shared.array({BLOCK}, real)"
-    yield f"own{k}[thread()] = sums{k}"
-    yield "wait()"
     half = BLOCK // 2
     while half >= 16:
-        yield f"if thread() < {half}:"
-        value = joined(f"own{k}[thread()]", f"own{k}[thread() + {half}]")
-        yield f"    own{k}[thread()] = {value}"
+        a, b = f"own{k}[a]", f"own{k}[a + {half}]"
+        yield "a = thread()"
+        yield f"while a < {half}:"
+        yield f"    {a} = {f'maximum({a}, {b})' if largest else f'{a} + {b}'}"
+        yield f"    a += {words.SUMMING}"
         yield "wait()"
         half //= 2
     yield "if thread() == 0:"
@@ -193,6 +201,15 @@ def _reduced(k: int, largest: bool) -> Iterator[str]:
     new = f"widest(total, wide(own{k}[m]))" if largest else f"total + wide(own{k}[m])"
     yield f"        total = {new}"
     yield f"    store(blocks + block() * stride + {8 * k}, total)"
+
+
+def summing(dtype: np.dtype[Any]) -> dict[str, Any]:
+    """What the text of sums refers to."""
+    return {
+        "zero": dtype.type(0), "wide": np.float64, "wait": words.wait, "cuda": words.cuda,
+        "real": from_dtype(dtype), "maximum": scalars(dtype)["maximum"],
+        "widest": scalars(np.dtype(np.float64))["maximum"],
+    }  # fmt: skip
 
 
 # ---- parts of the text --------------------------------------------------------------------------
@@ -210,7 +227,7 @@ def _head(variant: Variant, body: tile.Body, inside: list[str]) -> list[str]:
     for name, where in _arrays(variant, body):
         read.append(f"at_{name} = {where} + shift")
     return [
-        f"row = tiles + block() * {_TILE_ROW}",
+        f"row = tiles + block() * {TILE_ROW}",
         f"j = load(row + {8 * TENSOR}, whole)",
         "k = load(tensors + j * 8, whole)",
         "gradient = load(gradients + k * 8, whole)",
@@ -255,15 +272,18 @@ def _written(variant: Variant, body: tile.Body) -> list[str]:
 
 
 def _loop(variant: Variant, body: tile.Body, threads: int) -> list[str]:
-    size = variant.dtype.itemsize
-    inside = [
+    inside = [*_element(variant, body, variant.dtype.itemsize), f"i += {threads}"]
+    return ["while i < last:", *(f"    {line}" for line in inside)]
+
+
+def _element(variant: Variant, body: tile.Body, size: int) -> list[str]:
+    """What happens to the i-th element of a tile."""
+    return [
         *(f"{name} = load(at_{name} + i * {size}, zero)" for name in _read(variant, body)),
         *_noise(variant, "offset + i"),
         *_numbers(body.lines, ""),
         *(f"store(at_{name} + i * {size}, {name})" for name in _written(variant, body)),
-        f"i += {threads}",
     ]
-    return ["while i < last:", *(f"    {line}" for line in inside)]
 
 
 def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
@@ -274,8 +294,7 @@ def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
         return tuple_of([f"{name}_{n}" for n in range(width)])
 
     inside = [
-        f"{all_of(name)} = load_wide(at_{name} + i * {size}, zero)"
-        for name in _read(variant, body)
+        f"{all_of(name)} = load_wide(at_{name} + i * {size}, zero)" for name in _read(variant, body)
     ]
     for n in range(width):
         inside += [*_noise(variant, f"offset + i + {n}"), *_numbers(body.lines, f"_{n}")]
@@ -316,7 +335,6 @@ def names(variant: Variant, body: tile.Body) -> dict[str, Any]:
         "element": dtype.type,
         "clamp": own["clamp"],
         "maximum": own["maximum"],
-        "widest": scalars(np.dtype(np.float64))["maximum"],
     }
     if variant.draws:
         found["block_key"] = linked(noise.block_key, dtype)

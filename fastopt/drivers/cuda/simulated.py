@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastopt.drivers.cuda.kernels import Kernel
 
 #: Fewer than on a device: each is a thread of Python's.
-THREADS = 4
+THREADS = SUMMING = FEW = 4
 
 # ---- words --------------------------------------------------------------------------------------
 
@@ -52,7 +52,7 @@ def wait() -> None:
     threading.current_thread().syncthreads()  # type: ignore[attr-defined]
 
 
-_C_TYPES = {
+_C_TYPES: dict[np.dtype[Any], Any] = {
     np.dtype(np.float32): ctypes.c_float,
     np.dtype(np.float64): ctypes.c_double,
     np.dtype(np.int64): ctypes.c_int64,
@@ -61,12 +61,12 @@ _C_TYPES = {
 
 def load(address: int, like: Any) -> Any:
     """The number of the type of `like` at an address."""
-    return type(like)(_C_TYPES[like.dtype].from_address(address).value)
+    return type(like)(_C_TYPES[like.dtype].from_address(int(address)).value)
 
 
 def store(address: int, value: Any) -> None:
     """Write a number at an address."""
-    _C_TYPES[value.dtype].from_address(address).value = value
+    _C_TYPES[value.dtype].from_address(int(address)).value = value
 
 
 def load_wide(address: int, like: Any) -> tuple[Any, ...]:
@@ -87,7 +87,7 @@ def row_of(dtype: np.dtype[Any]) -> Callable[[int], Any]:
     """``row(address)``: a structured row of this dtype, in place."""
 
     def row(address: int) -> Any:
-        memory = (ctypes.c_char * dtype.itemsize).from_address(address)
+        memory: Any = (ctypes.c_char * dtype.itemsize).from_address(int(address))
         return np.frombuffer(memory, dtype)[0]
 
     return row
@@ -100,7 +100,7 @@ def select(condition: Any, x: Any, y: Any) -> Any:
 
 def reinterpret(x: Any, like: Any) -> Any:
     """The bits of x as a number of the type of `like`."""
-    return np.asarray(x).view(like.dtype)[()]
+    return np.asarray(x).view(np.asarray(like).dtype)[()]
 
 
 def is_real(n: Any) -> bool:

@@ -23,8 +23,8 @@ from fastopt.drivers.cuda import toolkit
 
 _VECTOR = 16  # bytes that one instruction loads or stores at most
 
-#: Threads of a block that walks elements.
-THREADS = 256
+#: Threads of a block that walks elements, of one that adds up, and of one with a thread for each tensor.
+THREADS, SUMMING, FEW = 256, 128, 32
 
 
 def device(function: Callable[..., Any]) -> Any:
@@ -184,9 +184,7 @@ def compile(kernel: Callable[..., Any], count: int, cc: tuple[int, int]) -> byte
     """
     signature = (types.int64,) * count
     try:
-        code, _ = cuda.compile(
-            kernel, signature, device=False, abi="numba", cc=cc, output="ltoir"
-        )
+        code, _ = cuda.compile(kernel, signature, device=False, abi="numba", cc=cc, output="ltoir")
     except CCSupportError as reason:
         raise ValueError(f"compute capability {cc[0]}.{cc[1]}: {reason}") from reason
     return bytes(code)

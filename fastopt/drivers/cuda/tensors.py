@@ -27,9 +27,11 @@ from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked, scalars
 from fastopt.drivers.cuda.kernels import Kernel, kernel
 from fastopt.table import TENSOR
-from fastopt.variant import BLOCK, Variant
+from fastopt.variant import Rule, Variant
 
-THREADS = 32
+#: How many each block has.
+THREADS = words.FEW
+
 ARGUMENTS = (
     "header", "settings", "tensors", "gradients", "gains", "coefficients", "totals", "count", "everyone",
     "counters", "verdict",
@@ -41,13 +43,13 @@ _WIDE = np.dtype(np.float64)
 def set_words(header: np.dtype[Any], own: frozenset[str]) -> list[int]:
     """The 8-byte words of a header row that the host sets: all but the device's own fields."""
     assert header.fields is not None
-    return sorted({offset // 8 for name, (_, offset) in header.fields.items() if name not in own})
+    return sorted({place[1] // 8 for name, place in header.fields.items() if name not in own})
 
 
-def own_fields(variant: Variant) -> frozenset[str]:
+def own_fields(rule: Rule) -> frozenset[str]:
     """The header fields that the device renews."""
-    results = [name for measure in variant.rule.measures for name in measure.results]
-    return frozenset(["step", *variant.rule.running, *results])
+    results = [name for measure in rule.measures for name in measure.results]
+    return frozenset(["step", *rule.running, *results])
 
 
 @cache
@@ -113,7 +115,7 @@ def _settings(variant: Variant) -> list[str]:
     row = f"k * {variant.rule.header.itemsize}"
     return [
         f"store(header + {row} + {8 * word}, load(settings + {row} + {8 * word}, whole))"
-        for word in set_words(variant.rule.header, own_fields(variant))
+        for word in set_words(variant.rule.header, own_fields(variant.rule))
     ]
 
 
@@ -170,7 +172,7 @@ def gather(first: int, count: int, reduce: str) -> Kernel:
             f"    store(totals + k * width + {8 * (first + i)}, total)",
         ]
     lines = [
-        f"room = cuda.shared.array({BLOCK}, real)",
+        f"room = cuda.shared.array({words.SUMMING}, real)",
         "k = load(tensors + block() * 8, whole)",
         "begin, end = load(spans + block() * 16, whole), load(spans + block() * 16 + 8, whole)",
         "if load(gradients + k * 8, whole) == 0:",
@@ -179,10 +181,10 @@ def gather(first: int, count: int, reduce: str) -> Kernel:
     ]
     named = {
         "cuda": words.cuda, "wait": words.wait, "real": float64, "zero": np.float64(0),
-        "chunk": BLOCK, "maximum": scalars(_WIDE)["maximum"],
+        "chunk": words.SUMMING, "maximum": scalars(_WIDE)["maximum"],
     }  # fmt: skip
     arguments = ("tensors", "spans", "gradients", "blocks", "stride", "totals", "width")
-    return kernel("gather", arguments, lines, named, BLOCK)
+    return kernel("gather", arguments, lines, named, words.SUMMING)
 
 
 def spans(tiles: np.ndarray, tensors: int) -> np.ndarray:

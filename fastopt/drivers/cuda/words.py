@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from numba import cuda as cuda  # what the text of kernels calls by this name
+
 #: Whether Numba's simulator stands for a device (``NUMBA_ENABLE_CUDASIM=1``).
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
@@ -12,7 +14,8 @@ if SIMULATED:
 else:
     from fastopt.drivers.cuda import target as words  # type: ignore[no-redef]
 
-PRIMITIVES, THREADS, cuda, device = words.PRIMITIVES, words.THREADS, words.cuda, words.device
+PRIMITIVES, device = words.PRIMITIVES, words.device
+THREADS, SUMMING, FEW = words.THREADS, words.SUMMING, words.FEW
 thread, block, piece, wait = words.thread, words.block, words.piece, words.wait
 load, store, row_of = words.load, words.store, words.row_of
 load_wide, store_wide = words.load_wide, words.store_wide
