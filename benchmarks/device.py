@@ -131,5 +131,5 @@ def _array(shape: tuple[int, ...], dtype: str, size: float) -> Any:
     from fastopt.device.arrays import zeros
 
     made = zeros(shape, np.dtype(dtype), 0)
-    made[...] = np.random.default_rng(0).random(shape, np.dtype(dtype)) * size
+    made.fill(np.random.default_rng(0).random(shape, np.dtype(dtype)) * size)
     return made
