@@ -15,7 +15,10 @@ import fastopt
 from fastopt.bench.cases import make
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cuda.md"
-MARKS = "<!-- machine code: written by benchmarks/device_code.py -->", "<!-- end of machine code -->"
+MARKS = (
+    "<!-- machine code: written by benchmarks/device_code.py -->",
+    "<!-- end of machine code -->",
+)
 OPTIMIZERS = ("SGD", "Lion", "AdamW", "Adadelta", "Rprop", "NAdam", "ScheduleFreeAdamW", "LAMB")
 CAPABILITY = (9, 0)
 
@@ -51,7 +54,9 @@ def main() -> None:
     if not parser.parse_args().print:
         begin, end = map(re.escape, MARKS)
         page = PAGE.read_text()
-        new = re.sub(f"{begin}.*{end}", f"{MARKS[0]}\n\n{text}\n\n{MARKS[1]}", page, flags=re.DOTALL)
+        new = re.sub(
+            f"{begin}.*{end}", f"{MARKS[0]}\n\n{text}\n\n{MARKS[1]}", page, flags=re.DOTALL
+        )
         PAGE.write_text(new)
 
 

@@ -56,7 +56,10 @@ def assert_well_made(cls, cc, dtype, wide):
         assert not found
     if toolkit.find("nvdisasm") is not None:
         of = statistics.of_update(code, variant)
-        own, size = sum(p.storage.bytes_per_element() for p in variant.parts), variant.dtype.itemsize
+        own, size = (
+            sum(p.storage.bytes_per_element() for p in variant.parts),
+            variant.dtype.itemsize,
+        )
         assert of.loaded == own + size
         assert of.stored == written * size
         assert of.widest == (128 if wide else 8 * size)
