@@ -67,6 +67,11 @@ class Loop(NamedTuple):
         """Bytes of global memory that a thread reads in one turn."""
         return sum(width(i) for i in self.instructions if i.name == "LDG")
 
+    @property
+    def widest(self) -> int:
+        """Bytes of the widest access to global memory."""
+        return max((width(i) for i in self.instructions if i.name in ("LDG", "STG")), default=0)
+
 
 def width(access: Instruction) -> int:
     """The bytes of a load or a store."""

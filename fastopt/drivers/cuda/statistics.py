@@ -61,16 +61,15 @@ def of_update(code: Code, variant: Variant) -> Statistics:
     kernel = machine_code.kernel(toolkit.disassemble(code.cubin))
     written = len(tile.update(variant).closed) * variant.dtype.itemsize
     # there are more: for the last elements of a tensor, and for coefficients that leave a slot unread
-    loop = max(kernel.loops(), key=lambda loop: (loop.stored, loop.loaded / loop.stored))
+    loop = max(kernel.loops(), key=lambda loop: (loop.widest, loop.loaded / loop.stored, loop.stored))
     elements = loop.stored / written
-    accesses = [i for i in loop.instructions if i.name in ("LDG", "STG")]
     return Statistics(
         registers,
         spills,
         len(loop.instructions) / elements,
         loop.loaded / elements,
         loop.stored / elements,
-        8 * max(machine_code.width(i) for i in accesses),
+        8 * loop.widest,
     )
 
 
