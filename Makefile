@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 CUDA_VENV ?= .venv-cuda
 CUDA_MARKS ?= not full
 
-.PHONY: demo test test-all test-cuda lint docs tables bench bench-smoke clean
+.PHONY: demo test test-all test-cuda lint docs tables bench bench-docs bench-smoke asv asv-continuous asv-publish clean
 
 # One stamp per set of extras: installing again only when pyproject.toml changed.
 define environment
@@ -18,7 +18,7 @@ $(VENV)/.installed-$(subst $(comma),-,$(1)): pyproject.toml
 	touch $$@
 endef
 comma := ,
-$(foreach extras,$(sort demo lint docs bench $(EXTRAS)),$(eval $(call environment,$(extras))))
+$(foreach extras,$(sort demo lint docs bench bench-peers $(EXTRAS)),$(eval $(call environment,$(extras))))
 installed = $(VENV)/.installed-$(subst $(comma),-,$(1))
 
 demo: $(call installed,demo)
@@ -57,6 +57,29 @@ tables: $(call installed,bench)
 bench: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.whole_step
+
+# Airspeed velocity: this commit; two commits against each other; the pages of all results.
+ASV := $(BIN)/python -m asv
+ASV_ARGS ?=
+BASE ?= HEAD~1
+
+asv: $(call installed,bench)
+	$(ASV) machine --yes
+	$(ASV) run $(ASV_ARGS) HEAD^!
+
+asv-continuous: $(call installed,bench)
+	$(ASV) machine --yes
+	$(ASV) continuous --factor 1.25 --interleave-rounds --bench 'time' $(ASV_ARGS) $(BASE) HEAD
+
+asv-publish: $(call installed,bench)
+	$(ASV) publish
+
+# The figures of docs/benchmarks.md, with all peers; DeepSpeed's operator is compiled when it is first used.
+BENCH_ARGS ?=
+
+bench-docs: export DS_BUILD_OPS = 0
+bench-docs: $(call installed,bench-peers)
+	$(BIN)/python -m benchmarks.record $(BENCH_ARGS)
 
 bench-smoke: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core --smoke

@@ -7,10 +7,6 @@ matrix product before every call. Peers that are not installed are left out.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import fastopt
-from benchmarks import peers
+from benchmarks import fresh, peers
 from benchmarks.timing import interleaved, matmul
 from fastopt import measure
 from fastopt.drivers import threads
@@ -206,31 +202,12 @@ def eight_threads(elements: int) -> None:
     )
 
 
-FIRST_STEP = """
-import time, numpy as np
-start = time.perf_counter()
-import fastopt
-imported = time.perf_counter()
-p = np.ones(1000, np.float32)
-fastopt.AdamW(p).step(p.copy())
-print(imported - start, time.perf_counter() - imported)
-"""
-
-
 def cold() -> None:
     """Import and first step in a new process, with an empty cache and with a filled one."""
-    with tempfile.TemporaryDirectory() as folder:
-        for label in ("empty", "filled", "filled"):
-            done = subprocess.run(
-                [sys.executable, "-c", FIRST_STEP],
-                env={**os.environ, "FASTOPT_CACHE_DIR": folder},
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            imported, first = map(float, done.stdout.split())
-            files = len(os.listdir(folder))
-            console.print(
-                f"cache {label}: import {imported:.2f} s, first AdamW step {first:.3f} s, then {files} files"
-            )
+    for label, t in fresh.starts().items():
+        console.print(
+            f"cache {label}: import {t['import']:.2f} s, first AdamW step {t['first']:.3f} s"
+        )
 
 
 def main() -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-try:
-    import torch
-except ImportError:
-    torch = None  # type: ignore[assignment]
+import fastopt
+from fastopt.bench import against
+from fastopt.bench.rounds import Call
+
 try:
     import jax
     import optax
 except ImportError:
     optax = None
-
-Call = Callable[[], object]
 
 # Where optax has an optimizer under another name than fastopt's in small letters.
 _OPTAX = {
@@ -44,20 +43,64 @@ _OPTAX = {
 
 def torch_step(name: str, parameter: np.ndarray, gradient: np.ndarray, **extra: Any) -> Call | None:
     """torch.optim's, fused where it can be."""
-    if torch is None or not hasattr(torch.optim, name):
+    found = against.torch_step(name, parameter, gradient, **extra)
+    return None if isinstance(found, str) else found
+
+
+def torch_adamw(grads: list[np.ndarray], **how: Any) -> Call | None:
+    """torch.optim.AdamW over tensors of these gradients' shapes."""
+    if importlib.util.find_spec("torch") is None:
         return None
-    tensor = torch.from_numpy(parameter).requires_grad_()
-    tensor.grad = torch.from_numpy(gradient)
-    optimizer = getattr(torch.optim, name)
-    try:
-        peer = optimizer([tensor], lr=1e-3, fused=True, **extra)
-    except TypeError:
-        peer = optimizer([tensor], lr=1e-3, **extra)
-    try:
-        peer.step()
-    except RuntimeError:  # it takes sparse gradients only
+    import torch
+
+    torch.set_num_threads(fastopt.get_num_threads())
+    params = [torch.nn.Parameter(torch.ones(g.shape)) for g in grads]
+    for p, g in zip(params, grads, strict=True):
+        p.grad = torch.from_numpy(g)
+    return torch.optim.AdamW(params, **how).step
+
+
+def torch_whole(grads: list[np.ndarray], unscale: bool = False) -> Call | None:
+    """Fused AdamW with clip_grad_norm_, and the average by _foreach_lerp_; first GradScaler's pass if asked for."""
+    if importlib.util.find_spec("torch") is None:
         return None
-    return peer.step  # type: ignore[no-any-return]
+    import torch
+
+    torch.set_num_threads(fastopt.get_num_threads())
+    params = [torch.nn.Parameter(torch.ones(g.shape)) for g in grads]
+    average = [p.detach().clone() for p in params]
+    for p, g in zip(params, grads, strict=True):
+        p.grad = torch.from_numpy(g)
+    opt = torch.optim.AdamW(params, fused=True)
+    found, inverse = torch.zeros(1), torch.ones(1)
+
+    def step() -> None:
+        if unscale:
+            tensors = [p.grad for p in params]
+            torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, inverse)
+        torch.nn.utils.clip_grad_norm_(params, 1.0)
+        opt.step()
+        torch._foreach_lerp_(average, [p.detach() for p in params], 0.001)
+
+    return step
+
+
+def torch_rows(rows: np.ndarray, grads: np.ndarray, height: int) -> Call | None:
+    """torch.optim.SparseAdam over a table of so many rows."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    torch.set_num_threads(fastopt.get_num_threads())
+    table = torch.zeros((height, grads.shape[1]), requires_grad=True)
+    opt = torch.optim.SparseAdam([table])
+    indices, values = torch.from_numpy(rows[None]), torch.from_numpy(grads)
+
+    def step() -> None:
+        table.grad = torch.sparse_coo_tensor(indices, values, table.shape, check_invariants=False)
+        opt.step()
+
+    return step
 
 
 def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call | None:
@@ -69,9 +112,17 @@ def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call |
         found = getattr(found, part, None)
     if found is None:
         return None
-    rule = optax.with_extra_args_support(_made(found))
+    step, _ = compiled(_made(found), parameter, gradient)
+    return step
+
+
+def compiled(
+    transformation: Any, parameter: np.ndarray, gradient: np.ndarray
+) -> tuple[Call, Callable[[], Any]]:
+    """A step of an optax transformation over arrays that are donated to it, and what gives the parameter."""
+    rule = optax.with_extra_args_support(transformation)
     g = jax.numpy.asarray(gradient)
-    p = jax.numpy.asarray(parameter)
+    p = jax.numpy.array(parameter)  # a copy, as it is given away
     kept = [p, rule.init(p)]
 
     @jax.jit
@@ -85,13 +136,13 @@ def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call |
         change, state = rule.update(g, state, p, value=1.0)
         return optax.apply_updates(p, change), state
 
-    compiled = jax.jit(update, donate_argnums=(0, 1))
+    run = jax.jit(update, donate_argnums=(0, 1))
 
     def step() -> None:
-        kept[:] = compiled(*kept, g)
+        kept[:] = run(*kept, g)
         kept[0].block_until_ready()
 
-    return step
+    return step, lambda: kept[0]
 
 
 def _made(factory: Callable[..., Any]) -> Any:

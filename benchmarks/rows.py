@@ -9,75 +9,30 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-import numba
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import fastopt
-from benchmarks.timing import interleaved, matmul
-
-try:
-    import torch
-except ImportError:
-    torch = None  # type: ignore[assignment]
+from benchmarks import peers, row_steps
+from benchmarks.steps import MODES
 
 console = Console(width=120)
 
 
-@numba.njit(parallel=True, nogil=True, error_model="numpy")
-def twin(rows, grads, p, m, v):  # type: ignore[no-untyped-def]
-    """Three rows read and written for each row of gradients that is read."""
-    for i in numba.prange(rows.size):
-        row = rows[i]
-        for d in range(grads.shape[1]):
-            g = grads[i, d]
-            p[row, d] += g
-            m[row, d] += g
-            v[row, d] += g
-
-
-def ids(height: int, touched: int, duplicates: float) -> np.ndarray:
-    """Random rows, of which a fraction is named again."""
-    rng = np.random.default_rng(0)
-    rows = rng.permutation(height)[:touched]
-    again = rng.permutation(touched)[: int(duplicates * touched)]
-    rows[again] = rows[rng.integers(0, touched, len(again))]
-    return rows
-
-
-def torch_step(rows: np.ndarray, grads: np.ndarray, height: int) -> Callable[[], object]:
-    table = torch.zeros((height, grads.shape[1]), requires_grad=True)
-    opt = torch.optim.SparseAdam([table])
-    indices, values = torch.from_numpy(rows[None]), torch.from_numpy(grads)
-
-    def step() -> None:
-        table.grad = torch.sparse_coo_tensor(indices, values, table.shape, check_invariants=False)
-        opt.step()
-
-    return step
-
-
 def compare(name: str, height: int, width: int, touched: int, table: Table, against: bool) -> None:
-    p, grads = np.zeros((height, width), np.float32), np.ones((touched, width), np.float32)
-    opt = getattr(fastopt, name)(p)
-    slots = [slot for slot in opt.state[0].values() if isinstance(slot, np.ndarray)]
-    m, v = (slots * 2)[:2] if slots else (p, p)
+    def torch_too(rows: np.ndarray, grads: np.ndarray) -> dict[str, Callable[[], object]]:
+        call = peers.torch_rows(rows, grads, height) if against else None
+        return {} if call is None else {"torch": call}
+
     for duplicates in (0.0, 0.1):
-        rows = ids(height, touched, duplicates)
-        calls: dict[str, Callable[[], object]] = {
-            "twin": lambda rows=rows: twin(rows, grads, p, m, v),  # type: ignore[misc]
-            "fastopt": lambda rows=rows: opt.step_rows(rows, grads),  # type: ignore[misc]
-        }
-        if against and torch is not None:
-            calls["torch"] = torch_step(rows, grads, height)
-        for between, other in (("back to back", None), ("between matmuls", matmul(256))):
-            times = interleaved(calls, between=other)
-            fraction = times["twin"] / times["fastopt"]
-            peer = f"{times['torch'] / times['fastopt']:.1f}" if "torch" in calls else ""
+        for mode, between in MODES.items():
+            t = row_steps.compare(
+                name, height, width, touched, duplicates, between=between, others=torch_too
+            )
+            peer = f"{t['torch'] / t['time']:.1f}" if "torch" in t else ""
             table.add_row(
-                name, f"{touched:,} of {height:,} x {width}", f"{duplicates:.0%}", between,
-                f"{times['fastopt'] * 1e6:,.0f}", f"{fraction:.2f}", peer,
+                name, f"{touched:,} of {height:,} x {width}", f"{duplicates:.0%}", mode,
+                f"{t['time'] * 1e6:,.0f}", f"{t['twin'] / t['time']:.2f}", peer,
             )  # fmt: skip
 
 

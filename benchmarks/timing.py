@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-# Long enough for the threads of what ran before to stop spinning (GNU OpenMP's default in torch), and then for
-# the scheduler to have put this call's threads on cores of their own.
-_PAUSE, _WARM = 0.02, 0.01
+from fastopt.bench import rounds as _rounds
+from fastopt.bench.rounds import Call, loops_lasting, matmul
 
-Call = Callable[[], object]
+__all__ = ["Call", "compared", "interleaved", "matmul"]
+
+# A turn lasts at least so long, cut into slices of which the shortest counts, unless a call takes longer.
+_SECONDS, _SLICES, _LONG = 0.002, 3, 0.02
 
 
 def interleaved(
     calls: Mapping[str, Call], *, rounds: int = 9, loops: int = 1, between: Call | None = None
 ) -> dict[str, float]:
     """Median seconds of each call; with `between`, that runs before every call, untimed."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call()
-        call()
-    for _ in range(rounds):
-        for name, call in calls.items():
-            if between is None:
-                _settle(call)
-                start = time.perf_counter()
-                for _ in range(loops):
-                    call()
-                times[name].append((time.perf_counter() - start) / loops)
-            else:
-                for _ in range(loops):
-                    between()
-                    start = time.perf_counter()
-                    call()
-                    times[name].append(time.perf_counter() - start)
+    times = _rounds.interleaved(calls, rounds=rounds, loops=loops, between=between)
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
-def _settle(call: Call) -> None:
-    time.sleep(_PAUSE)
-    start = time.perf_counter()
-    while time.perf_counter() - start < _WARM:
+def compared(
+    calls: Mapping[str, Call], *, rounds: int = 7, between: Call | None = None
+) -> dict[str, float]:
+    """The same, each called as often as its own time asks for."""
+    for call in calls.values():  # compiles, and touches all memory
         call()
-
-
-def matmul(size: int) -> Call:
-    """A float32 matrix product, as trainers do between steps."""
-    a = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
-    b, out = a.T.copy(), np.empty_like(a)
-    return lambda: np.matmul(a, b, out=out)
+    loops = {name: loops_lasting(call, _SECONDS) for name, call in calls.items()}
+    if between is not None:
+        loops = {name: min(count, 30) for name, count in loops.items()}
+    long = any(loops_lasting(call, _LONG) == 1 for call in calls.values())
+    times = _rounds.interleaved(
+        calls, rounds=rounds, loops=loops, slices=1 if long else _SLICES, between=between
+    )
+    return {name: float(np.median(values)) for name, values in times.items()}

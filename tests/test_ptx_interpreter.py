@@ -9,7 +9,21 @@ import pytest
 from ptx import Memory, MemoryFault, PtxError, launch, parse
 from ptx.text import computed, module, only, run
 
-HARD = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e-45, -3e-42, 1.2e-38, 3.4e38, 1 + 2**-23, 0.1]
+HARD = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    np.inf,
+    -np.inf,
+    np.nan,
+    1e-45,
+    -3e-42,
+    1.2e-38,
+    3.4e38,
+    1 + 2**-23,
+    0.1,
+]
 
 
 def numbers(dtype, count=400, seed=0):

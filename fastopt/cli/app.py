@@ -25,6 +25,19 @@ class Precision(str, Enum):
     float64 = "float64"
 
 
+class Between(str, Enum):
+    """What runs between the steps that `bench` measures."""
+
+    nothing = "nothing"
+    matmul = "matmul"
+
+
+class Peer(str, Enum):
+    """What `bench` compares with."""
+
+    torch = "torch"
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"fastopt {fastopt.__version__}")
@@ -78,6 +91,53 @@ def demo(
     from fastopt.cli import demo
 
     demo.run(_sizes(hidden), epochs, batch, lr, dtype.value, seed, out)
+
+
+@app.command()
+def bench(
+    optimizers: Annotated[
+        str,
+        typer.Option(help="Names, or module:Class of your own, separated by commas; or all."),
+    ] = "SGD,AdamW,Lion,LAMB,Adafactor",
+    sizes: Annotated[
+        str, typer.Option(help="Numbers of elements, such as 1024,2^20.")
+    ] = "2^10,2^14,2^17,2^20,2^24",
+    dtype: Annotated[Precision, typer.Option(help="Precision.")] = Precision.float32,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of a large step.")] = None,
+    between: Annotated[
+        Between, typer.Option(help="What runs before every step, untimed.")
+    ] = Between.nothing,
+    against: Annotated[
+        list[Peer] | None, typer.Option(help="Measure this library's steps beside them.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=3, help="Turns that everything takes.")] = 15,
+    json: Annotated[Path | None, typer.Option(help="Write all figures here.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw time against size here.")] = None,
+    save: Annotated[str | None, typer.Option(help="Keep this run under a name.")] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="Compare with the run of this name; status 1 if slower.")
+    ] = None,
+    ratio: Annotated[
+        float, typer.Option(help="How many times as slow is too slow, for --compare.")
+    ] = 1.25,
+    folder: Annotated[Path, typer.Option(help="Where saved runs are.")] = Path(".fastopt-bench"),
+) -> None:
+    """Measure steps on this machine, as fractions of what its memory allows.
+
+    Every step is measured in turn with its traffic twin, a loop that moves the same memory and only
+    adds. With --compare, the exit status is 1 if any became slower by more than the ratio, beyond
+    what the spread of the measurements explains, in two measurements one after the other.
+    """
+    from fastopt.cli import bench
+
+    try:
+        bench.command(
+            optimizers, sizes, dtype.value, threads, between.value, [p.value for p in against or []],
+            rounds, bench.Request(save, compare, ratio, json, plot, folder),
+        )  # fmt: skip
+    except ValueError as error:
+        typer.echo(f"fastopt bench: {error}", err=True)
+        raise typer.Exit(2) from None
 
 
 @app.command()

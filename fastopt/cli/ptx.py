@@ -55,7 +55,9 @@ def _statistics(name: str, code: Code, variant: Variant, wide: bool) -> None:
 
     found = statistics.of_update(code, variant)
     console = Console()
-    kind = f"{variant.dtype}, {'wide' if wide else 'scalar'}, {'exact' if code.exact else 'default'}"
+    kind = (
+        f"{variant.dtype}, {'wide' if wide else 'scalar'}, {'exact' if code.exact else 'default'}"
+    )
     capability = f"{code.cc[0]}.{code.cc[1]}"
     table = Table(title=f"{name} for {capability}: {kind}", show_header=False)
     for what, value in (

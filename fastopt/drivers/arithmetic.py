@@ -68,7 +68,15 @@ def functions(element: Any, target: Primitives) -> dict[str, Callable[..., Any]]
                 x = x * x
         return result
 
-    found: list[Callable[..., Any]] = [sqrt, abs, sign, maximum, minimum, power, _cube_root(element, target)]
+    found: list[Callable[..., Any]] = [
+        sqrt,
+        abs,
+        sign,
+        maximum,
+        minimum,
+        power,
+        _cube_root(element, target),
+    ]
     return {function.__name__: function for function in found}
 
 

@@ -10,6 +10,7 @@ import operator
 from functools import cache
 
 import numpy as np
+
 from ptx.conversions import convert, flushed
 from ptx.fused import fma
 from ptx.parser import TYPES, PtxError

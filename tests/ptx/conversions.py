@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from ptx.parser import TYPES, PtxError
 
 
@@ -22,6 +23,7 @@ def convert(opcode):
         raise PtxError(f"{opcode} is not known here")
     if "ftz" in modifiers:
         inner, operands, result = convert(opcode.replace(".ftz", ""))
+
         def flushing(x):
             found = inner(flushed(x) if of == "f32" else x)
             return flushed(found) if to == "f32" else found

@@ -23,7 +23,9 @@ def _fma32(x, y, z):
     lost = (product - (total - virtual)) + (z - virtual)  # what rounding took, exactly
     bits = total.view(np.int64)
     even = (bits & 1) == 0
-    away = np.where((lost > 0) == (total > 0), 1, -1)  # the odd neighbour is further from zero, or nearer
+    away = np.where(
+        (lost > 0) == (total > 0), 1, -1
+    )  # the odd neighbour is further from zero, or nearer
     inexact = np.isfinite(total) & (lost != 0)
     return np.where(inexact & even, bits + away, bits).view(np.float64).astype(np.float32)
 

@@ -7,6 +7,7 @@ them go elsewhere than to the next one.
 from __future__ import annotations
 
 import numpy as np
+
 from ptx.arithmetic import comparison, operation
 from ptx.parser import TYPES, Address, PtxError, Symbol
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from ptx import instructions
 from ptx.parser import TYPES, Immediate, PtxError, Register, Symbol, Vector
 from ptx.races import Threads

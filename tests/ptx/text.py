@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from ptx.arrays import Memory
 from ptx.launch import launch
 from ptx.parser import TYPES, parse
@@ -10,12 +11,8 @@ from ptx.parser import TYPES, parse
 
 def module(body, parameters="", shared=""):
     """A module with one kernel; its registers are many of each kind."""
-    registers = "\n".join(
-        f".reg .{kind} %{name}<40>;"
-        for kind, name in (
-            ("pred", "p"), ("b16", "rs"), ("b32", "r"), ("f32", "f"), ("b64", "rd"), ("f64", "fd"),
-        )  # fmt: skip
-    )
+    kinds = {"pred": "p", "b16": "rs", "b32": "r", "f32": "f", "b64": "rd", "f64": "fd"}
+    registers = "\n".join(f".reg .{kind} %{name}<40>;" for kind, name in kinds.items())
     return (
         f".version 9.5\n.target sm_90\n.address_size 64\n{shared}\n"
         f".visible .entry kernel({parameters})\n{{\n{registers}\n{body}\n}}\n"

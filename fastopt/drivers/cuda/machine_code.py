@@ -93,7 +93,9 @@ def functions(listing: str) -> list[Function]:
         elif label and found:
             found[-1].labels[label[1]] = _next_address(found[-1])
         elif code and found:
-            instruction = Instruction(int(code[1], 16), code[3], f"{code[2] or ''}{code[4]}".strip())
+            instruction = Instruction(
+                int(code[1], 16), code[3], f"{code[2] or ''}{code[4]}".strip()
+            )
             found[-1].instructions.append(instruction)
     return [f for f in found if f.instructions]
 

@@ -60,8 +60,8 @@ def of_update(code: Code, variant: Variant) -> Statistics:
     registers, spills = toolkit.resources(code.linked.log)
     kernel = machine_code.kernel(toolkit.disassemble(code.cubin))
     written = len(tile.update(variant).closed) * variant.dtype.itemsize
-    # a wide kernel has a second loop, for the last elements of a tensor
-    loop = max(kernel.loops(), key=lambda loop: loop.stored)
+    # there are more: for the last elements of a tensor, and for coefficients that leave a slot unread
+    loop = max(kernel.loops(), key=lambda loop: (loop.stored, loop.loaded / loop.stored))
     elements = loop.stored / written
     accesses = [i for i in loop.instructions if i.name in ("LDG", "STG")]
     return Statistics(

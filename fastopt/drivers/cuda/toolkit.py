@@ -35,7 +35,9 @@ def require_compiler() -> None:
     if importlib.util.find_spec("numba_cuda") is None:
         raise MissingTool(f"numba-cuda, which compiles kernels, is not installed; {INSTALL}")
     if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0"):
-        raise MissingTool("NUMBA_ENABLE_CUDASIM is set, and the simulator compiles nothing; unset it")
+        raise MissingTool(
+            "NUMBA_ENABLE_CUDASIM is set, and the simulator compiles nothing; unset it"
+        )
 
 
 class Linked(NamedTuple):
@@ -159,7 +161,9 @@ def disassemble(cubin: bytes) -> str:
     """
     program = find("nvdisasm")
     if program is None:
-        raise MissingTool(f"nvdisasm, which shows machine code, is not installed; {_disassembler()}")
+        raise MissingTool(
+            f"nvdisasm, which shows machine code, is not installed; {_disassembler()}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "kernel.cubin"
         file.write_bytes(cubin)

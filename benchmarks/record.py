@@ -1,0 +1,261 @@
+"""Takes the figures of docs/benchmarks.md, part by part: ``make bench-docs``, or ``python -m benchmarks.record``.
+
+Each part is written into docs/benchmarks.json as soon as it is measured, so a run that was interrupted goes on with ``--missing``. The
+page and its pictures are made from that file alone: ``--page`` makes them anew without measuring. ``--quick`` takes fewer sizes and
+rounds, and the page says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+
+import fastopt
+from benchmarks import against_peers, figures, fresh, page, peers, row_steps, steps
+from benchmarks.shapes import NETWORKS, shrunk
+from fastopt.drivers import threads
+
+DOCS = Path(__file__).parent.parent / "docs"
+LIBRARIES = (
+    "numpy", "numba", "llvmlite", "tbb", "torch", "jax", "jaxlib", "optax", "deepspeed", "bitsandbytes",
+)  # fmt: skip
+
+FULL, QUICK, SMOKE = "full", "quick", "smoke"
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on, and with."""
+    name = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(
+            (x.partition(":")[2].strip() for x in lines if x.startswith("model name")), name
+        )
+    versions = {}
+    for library in LIBRARIES:
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": f"{name} (LLVM: {llvmlite.binding.get_host_cpu_name()})",
+        "cores": os.cpu_count(),
+        "threads": fastopt.get_num_threads(),
+        "layer": threads.layer(),
+        "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if hasattr(os, "sysconf")
+        else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        "fastopt": fastopt.__version__,
+        "versions": versions,
+    }
+
+
+# ---- parts --------------------------------------------------------------------------------------
+
+
+def _adamw(extent: str) -> Any:
+    chosen = {FULL: against_peers.SIZES, QUICK: against_peers.QUICK, SMOKE: against_peers.TINY}
+    return against_peers.adamw(chosen[extent], _say)
+
+
+def _optimizers(extent: str) -> Any:
+    sizes, rounds = {
+        FULL: (against_peers.AT, 5),
+        QUICK: (against_peers.AT, 3),
+        SMOKE: (against_peers.TINY, 2),
+    }[extent]
+    names = against_peers.FEW if extent == SMOKE else against_peers.EVERY
+    return against_peers.optimizers(sizes, rounds, _say, names)
+
+
+def _roofline(extent: str) -> Any:
+    return against_peers.limits()
+
+
+def _small(extent: str) -> Any:
+    """Seconds by mode and tensors, of ``same`` and ``new`` arrays, and of torch's fused."""
+
+    def others(grads: list[np.ndarray]) -> dict[str, Any]:
+        return _present(torch=peers.torch_adamw(grads, fused=True))
+
+    return {
+        mode: {
+            name: steps.small(shapes, between=between, rounds=_rounds(extent, 9), others=others)
+            for name, shapes in steps.SMALL.items()
+        }
+        for mode, between in steps.MODES.items()
+    }
+
+
+def _networks(extent: str) -> Any:
+    """Seconds by network, step and mode, of fastopt, its twin, and torch."""
+    found: dict[str, Any] = {}
+    for name, shapes in NETWORKS.items():
+        kept = shrunk(shapes) if extent == SMOKE else shapes
+        found[name] = {}
+        for step, option, other in (
+            ("plain", steps.OPTIONS["plain"], lambda g: peers.torch_adamw(g, fused=True)),
+            ("whole", steps.WHOLE, peers.torch_whole),
+        ):
+            found[name][step] = {}
+            for mode, between in steps.MODES.items():
+                _say(f"{name}, {step}, {mode}")
+                found[name][step][mode] = steps.with_option(
+                    option, kept, between=between, rounds=_rounds(extent, 5),
+                    others=lambda g, other=other: _present(torch=other(g)),
+                )  # fmt: skip
+                gc.collect()
+    return found
+
+
+def _options(extent: str) -> Any:
+    """Seconds by elements and option, with those of the plain step in the same rounds."""
+
+    def plain(grads: list[np.ndarray]) -> dict[str, Any]:
+        opt = fastopt.AdamW(np.ones_like(grads[0]))
+        return {"plain": lambda: opt.step(grads[0])}
+
+    sizes = [1 << 10] if extent == SMOKE else [1 << 14, 1 << 24]
+    return {
+        str(n): {
+            name: steps.with_option(option, [(n,)], rounds=_rounds(extent, 5), others=plain)
+            for name, option in steps.OPTIONS.items()
+        }
+        for n in sizes
+    }
+
+
+def _rows(extent: str) -> Any:
+    """Seconds by table of SparseAdam's rows, their twin, and torch's."""
+    sizes = [(1_000, 64, 100)] if extent == SMOKE else [
+        (100_000, 64, 1_000), (1_000_000, 64, 20_000),
+    ]  # fmt: skip
+    return {
+        f"{touched:,} of {height:,} x {width}": row_steps.compare(
+            "SparseAdam", height, width, touched, rounds=_rounds(extent, 9),
+            others=lambda rows, grads, height=height: _present(
+                torch=peers.torch_rows(rows, grads, height)
+            ),
+        )
+        for height, width, touched in sizes
+    }  # fmt: skip
+
+
+def _threads(extent: str) -> Any:
+    """Seconds of AdamW by elements and number of threads."""
+    sizes = [1 << 10] if extent == SMOKE else [1 << 14, 1 << 17, 1 << 20, 1 << 24]
+    return {
+        str(n): {
+            str(count): steps.against_twin("AdamW", n, shares=count, rounds=_rounds(extent, 7))
+            for count in steps.thread_counts()
+        }
+        for n in sizes
+    }
+
+
+def _start(extent: str) -> Any:
+    return fresh.starts(1 if extent == SMOKE else 3)
+
+
+PARTS: dict[str, Callable[[str], Any]] = {
+    "adamw": _adamw,
+    "small": _small,
+    "networks": _networks,
+    "optimizers": _optimizers,
+    "roofline": _roofline,
+    "options": _options,
+    "rows": _rows,
+    "threads": _threads,
+    "start": _start,
+}
+
+
+def _rounds(extent: str, full: int) -> int:
+    return {FULL: full, QUICK: max(3, full // 2), SMOKE: 2}[extent]
+
+
+def _present(**calls: Any) -> dict[str, Any]:
+    return {name: call for name, call in calls.items() if call is not None}
+
+
+def _say(what: str) -> None:
+    print(f"    {what}", file=sys.stderr, flush=True)
+
+
+# ---- the file, and what is made from it -------------------------------------------------------------
+
+
+def record(file: Path, names: list[str], extent: str) -> dict[str, Any]:
+    """Measure these parts, writing each into the file at once."""
+    results = json.loads(file.read_text()) if file.exists() else {"parts": {}, "taken": {}}
+    for name in names:
+        start = time.perf_counter()
+        print(f"{name}: ...", file=sys.stderr, flush=True)
+        results["parts"][name] = _shortened(PARTS[name](extent))
+        took = time.perf_counter() - start
+        results["taken"][name] = {
+            "extent": extent, "date": time.strftime("%Y-%m-%d"), "seconds": round(took),
+        }  # fmt: skip
+        results["machine"] = machine()
+        file.write_text(json.dumps(results, indent=1) + "\n")
+        print(f"{name}: {took:.0f} s", file=sys.stderr, flush=True)
+        gc.collect()
+    return results
+
+
+def _shortened(value: Any) -> Any:
+    """To four digits: more are noise."""
+    if isinstance(value, dict):
+        return {key: _shortened(inner) for key, inner in value.items()}
+    if isinstance(value, float):
+        return None if np.isnan(value) else float(f"{value:.4g}")
+    return value
+
+
+def write(results: dict[str, Any], folder: Path, readme: Path) -> None:
+    """The page, its pictures, and the table in the README."""
+    pictures = folder / "benchmarks"
+    pictures.mkdir(exist_ok=True)
+    drawn = figures.draw(results["parts"], pictures)
+    for old in set(pictures.glob("*.svg")) - set(drawn):
+        old.unlink()
+    (folder / "benchmarks.md").write_text(page.made(results))
+    readme.write_text(page.in_readme(readme.read_text(), results))
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes: does it run at all?")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts")
+    parser.add_argument("--missing", action="store_true", help="parts that are not there yet")
+    parser.add_argument("--page", action="store_true", help="measure nothing, make the page")
+    parser.add_argument("--folder", type=Path, default=DOCS, help="where benchmarks.json lies")
+    chosen = parser.parse_args()
+    file = chosen.folder / "benchmarks.json"
+    extent = SMOKE if chosen.smoke else QUICK if chosen.quick else FULL
+    names = [] if chosen.page else chosen.only or list(PARTS)
+    if chosen.missing and file.exists():
+        taken = json.loads(file.read_text())["taken"]
+        names = [n for n in names if taken.get(n, {}).get("extent") != extent]
+    results = record(file, names, extent)
+    write(results, chosen.folder, chosen.folder.parent / "README.md")
+
+
+if __name__ == "__main__":
+    main()
