@@ -144,7 +144,7 @@ class Workspace:
                 likes = {k: like for k, like in shaped.items() if like is not None}
                 places = self._slab(self._storage(name, dtype), list(likes.values()))
                 for k, place in zip(likes, places, strict=True):
-                    slots[k][name] = with_lines(place, slot) if slot.of_lines else place
+                    slots[k][name] = self._with_lines(place, slot) if slot.of_lines else place
                     if slot.initial is not None:
                         slots[k][name].write(self.start(slot, rows[k], parameters[k]))
         return slots
@@ -158,6 +158,9 @@ class Workspace:
 
     def _storage(self, name: str, dtype: np.dtype[Any]) -> Storage:
         return (self.declared.storage(name) or native)(real_dtype(dtype))
+
+    def _with_lines(self, place: Place, slot: Slot) -> Place:
+        return with_lines(place, slot)
 
     # ---- tables ---------------------------------------------------------------------------------
 

@@ -46,22 +46,16 @@ def adopted(
     if len(places) > 1:
         where = " and ".join(f"{name} on {number}" for number, name in places.items())
         raise ValueError(f"parameters are on several devices: {where}; expected one device")
-    _require_kernels(optimizer, found, names)
+    _require_kernels(optimizer)
     return found, next(iter(places), 0)
 
 
-def _require_kernels(
-    optimizer: type[Formula], parameters: Sequence[DeviceArray], names: Sequence[str]
-) -> None:
+def _require_kernels(optimizer: type[Formula]) -> None:
     missing = None
     if any(measure.whole is not None for measure in optimizer.measures):
         missing = "a stage of it is Python code over whole arrays"
     if optimizer.storages:
         missing = "its slots are packed"
-    lines = any(slot.of_lines for slot in optimizer.slots.values())
-    for p, name in zip(parameters, names, strict=True):
-        if lines and p.ndim > 1:
-            missing = f"parameter {name} has rows and columns, for each of which it keeps a number"
     if missing:
         raise TypeError(
             f"{optimizer.__name__} has no CUDA kernels yet: {missing}; keep its parameters in host memory"

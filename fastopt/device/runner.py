@@ -10,7 +10,7 @@ import numpy as np
 
 from fastopt.device.arrays import DeviceArray, adopt
 from fastopt.device.workspace import DeviceTable, DeviceWorkspace
-from fastopt.drivers.cuda import kernels, runtime, tensors
+from fastopt.drivers.cuda import kernels, lines, runtime, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
 from fastopt.gradients import overlaps
 from fastopt.slots import memory_order
@@ -116,6 +116,8 @@ class DeviceRunner:
             counters = known["counters"] if i == 0 else 0
             self._prepare(table, variant, variant.stages, {**known, "counters": counters})
             self._elements(table, variant, None, known)
+            if variant.has_lines:
+                self.launch(lines.commit(variant), (table.count, 1), table, known)
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:
         """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0.
@@ -144,7 +146,10 @@ class DeviceRunner:
     ) -> None:
         measures = variant.rule.measures
         measure = measures[stage]
-        if measure.scope == "lines":  # of a table without lines
+        if measure.scope == "lines":
+            if variant.has_lines:
+                self.launch(lines.measure(variant, stage), (table.bands, 1), table, known)
+                self.launch(lines.combine(variant, stage), (table.count, 1), table, known)
             return
         self.launch(kernels.measure(variant, stage), (table.rows, 1), table, known)
         if measure.results:

@@ -16,7 +16,7 @@ from fastopt.hyperparameters import Group, Value
 from fastopt.slots import Place, Slot, memory_order
 from fastopt.storage import Storage, count_reals
 from fastopt.table import Table
-from fastopt.variant import Variant
+from fastopt.variant import ELEMENT, Variant
 from fastopt.workspace import Workspace
 
 _START = 64  # elements: tensors of a slab start here
@@ -89,6 +89,18 @@ class DevicePlace(Place):
         self.read().fill(values)
 
 
+@dataclass
+class DeviceLines(DevicePlace):
+    """Where a slot with a number per row or column lies, with room for its next numbers and those that are seen."""
+
+    renewed: Any = None
+    seen: Any = None
+
+    def addresses(self) -> list[int]:
+        """Before the step, renewed, as the rule sees it."""
+        return [*super().addresses(), self.renewed.address, self.seen.address]
+
+
 class DeviceTable:
     """A table's arrays on the device, with room for its coefficients and sums."""
 
@@ -100,17 +112,23 @@ class DeviceTable:
         self._held = [
             Mirror(array, device)
             for array in (
-                table.tiles, table.tensors, table.addresses, tensors.spans(table.tiles, self.count)
+                table.tiles, table.tensors, table.addresses, tensors.spans(table.tiles, self.count),
+                table.strips, table.grids,
             )
         ]  # fmt: skip
-        self.tiles, self.tensors, self.addresses, self.spans = (m.address for m in self._held)
+        self.tiles, self.tensors, self.addresses, self.spans, self.strips, self.grids = (
+            mirror.address for mirror in self._held
+        )
+        self.bands = len(table.strips)
         self.blocks_shape = table.blocks.shape
         self._room = [
-            runtime.Memory(array.nbytes, device) for array in (table.coefficients, table.blocks)
+            runtime.Memory(array.nbytes, device)
+            for array in (table.coefficients, table.blocks, table.partials)
         ]
-        self.coefficients, self.blocks = (memory.address for memory in self._room)
+        self.coefficients, self.blocks, self.partials = (memory.address for memory in self._room)
         self.stride = table.blocks.strides[0]
-        self.aligned = bool((table.addresses % 16 == 0).all())
+        walked = [part.column for part in table.variant.parts if part.over == ELEMENT]
+        self.aligned = bool((table.addresses[:, walked] % 16 == 0).all())
 
     def over(self, names: Sequence[str], known: Mapping[str, int]) -> tuple[int, ...]:
         """The arguments of a kernel by name: this table's, or others that are known."""
@@ -214,6 +232,14 @@ class DeviceWorkspace(Workspace):
             DevicePlace(storage, (), start, like, memory, self)
             for start, like in zip(starts, likes, strict=True)
         ]
+
+    def _with_lines(self, place: Place, slot: Slot) -> Place:
+        assert isinstance(place, DevicePlace)
+        size = place.like.size * place.storage.dtype.itemsize
+        renewed = runtime.Memory(size, self.device)
+        seen = renewed if slot.seen is None else runtime.Memory(size, self.device)
+        own = place.storage, (), place.start, place.like, place.memory, self
+        return DeviceLines(*own, renewed, seen)
 
     def arrange(self) -> None:
         """Make the tables anew."""

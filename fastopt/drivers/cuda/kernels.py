@@ -11,7 +11,7 @@ variables instead of arrays; `Kernel.source` shows all of it. For SGD with momen
         if gradient != 0:
             ...
             at_p = load(addresses + j * 16 + 0, whole) + shift
-            at_g = gradient + load(row + 32, whole) + shift
+            at_g = gradient + forward + shift
             at_s0 = load(addresses + j * 16 + 8, whole) + shift
             i = first + thread()
             while i < last:
@@ -54,7 +54,7 @@ from fastopt.drivers.cuda.functions import linked, scalars
 from fastopt.drivers.generate import generated, tuple_of
 from fastopt.drivers.noise import KEYS
 from fastopt.table import LENGTH, OFFSET, SHIFT, TENSOR
-from fastopt.variant import BLOCK, ELEMENT, PROPOSE, Variant
+from fastopt.variant import BLOCK, ELEMENT, MEMORY_ROW, PROPOSE, SEEN, Variant
 
 #: Elements of a tile that one block of threads works on.
 PIECE = 1024
@@ -153,7 +153,7 @@ def summed(variant: Variant, body: tile.Body, largest: bool = False) -> Kernel:
     size = variant.dtype.itemsize
     loop = [
         f"last = load(row + {8 * LENGTH}, whole)",
-        *accumulated(_element(variant, body, size), body.sums, largest),
+        *accumulated(element(variant, body, size), body.sums, largest, variant.has_lines),
     ]
     more = ("outs",) if PROPOSE in variant.options else ()
     found = {**names(variant, body), **summing(variant.dtype)}
@@ -161,17 +161,21 @@ def summed(variant: Variant, body: tile.Body, largest: bool = False) -> Kernel:
     return kernel(f"{body.name}_all", arguments, _head(variant, body, loop), found, words.SUMMING)
 
 
-def accumulated(lines: list[str], sums: int, largest: bool) -> list[str]:
+def accumulated(lines: list[str], sums: int, largest: bool, by_row: bool = False) -> list[str]:
     """Lines about element i, which add to `sums0`, `sums1`, ..., for those up to `last`: an accumulator for every 128th.
 
-    Then these become one number: halves onto halves, the last few in float64 (drivers/sums.py).
+    With slots of lines they are counted from the start of each row of a matrix. Then these become one number: halves onto halves, the last few in float64 (drivers/sums.py).
     """
+    loop = ["while i < end:", *(f"    {line}" for line in lines), f"    i += {BLOCK}"]
+    if by_row:
+        row = ["end = min(last, begin + width - (offset + begin) % width)", "i = begin + a"]
+        row += [*loop, "begin = end"]
+        loop = ["begin = 0", "while begin < last:", *(f"    {line}" for line in row)]
+    else:
+        loop = ["i, end = a, last", *loop]
     each = [
         *(f"sums{k} = zero" for k in range(sums)),
-        "i = a",
-        "while i < last:",
-        *(f"    {line}" for line in lines),
-        f"    i += {BLOCK}",
+        *loop,
         *(f"own{k}[a] = sums{k}" for k in range(sums)),
         f"a += {words.SUMMING}",
     ]
@@ -217,15 +221,13 @@ def summing(dtype: np.dtype[Any]) -> dict[str, Any]:
 
 def _head(variant: Variant, body: tile.Body, inside: list[str]) -> list[str]:
     """What a block of threads learns about its tile, around what it does with it."""
-    size, columns = variant.dtype.itemsize, variant.columns + len(variant.unit_columns)
+    size = variant.dtype.itemsize
     read = [
-        *_coefficients(variant, body),
+        *coefficients(variant, body),
         f"offset = load(row + {8 * OFFSET}, whole)",
-        f"shift = offset * {size}",
-        f"a = addresses + j * {8 * columns}",
+        f"shift, forward = offset * {size}, load(row + {8 * SHIFT}, whole)",
+        *places(variant, body, SEEN),
     ]
-    for name, where in _arrays(variant, body):
-        read.append(f"at_{name} = {where} + shift")
     return [
         f"row = tiles + block() * {TILE_ROW}",
         f"j = load(row + {8 * TENSOR}, whole)",
@@ -236,7 +238,8 @@ def _head(variant: Variant, body: tile.Body, inside: list[str]) -> list[str]:
     ]
 
 
-def _coefficients(variant: Variant, body: tile.Body) -> list[str]:
+def coefficients(variant: Variant, body: tile.Body) -> list[str]:
+    """Fetch the numbers of tensor j that a loop refers to."""
     size = variant.dtype.itemsize
     used = tile.used_coefficients(variant, body)
     keys = [*range(variant.keys, variant.keys + KEYS)] if variant.draws else []
@@ -245,13 +248,27 @@ def _coefficients(variant: Variant, body: tile.Body) -> list[str]:
     return lines + [f"c{i} = load(c + {i * size}, zero)" for i in [*used, *keys]]
 
 
+def places(variant: Variant, body: tile.Body, shown: int) -> Iterator[str]:
+    """Where a loop's arrays begin, and how a matrix lies; `shown` of a slot of lines' columns."""
+    columns = variant.columns + len(variant.unit_columns)
+    yield f"a = addresses + j * {8 * columns}"
+    for name, where in _arrays(variant, body):
+        yield f"at_{name} = {where} + shift"
+    if variant.has_lines:
+        for name, column in (("height", variant.columns - 2), ("width", variant.columns - 1)):
+            yield f"{name} = load(a + {8 * column}, whole)"
+    for part in variant.parts:
+        if part.over != ELEMENT:
+            yield f"at_{part.name} = load(a + {8 * (part.column + shown)}, whole)"
+
+
 def _arrays(variant: Variant, body: tile.Body) -> Iterator[tuple[str, str]]:
     """Every array with a number per element that the loop touches, and where it starts."""
     for part in variant.parts:
         if part.over == ELEMENT and part.name in _touched(variant, body):
             yield part.name, f"load(a + {8 * part.column}, whole)"
     if body.gradient:
-        yield "g", f"gradient + load(row + {8 * SHIFT}, whole)"
+        yield "g", "gradient + forward"
     if "o" in body.closed:
         yield "o", "load(outs + k * 8, whole)"
 
@@ -272,15 +289,16 @@ def _written(variant: Variant, body: tile.Body) -> list[str]:
 
 
 def _loop(variant: Variant, body: tile.Body, threads: int) -> list[str]:
-    inside = [*_element(variant, body, variant.dtype.itemsize), f"i += {threads}"]
+    inside = [*element(variant, body, variant.dtype.itemsize), f"i += {threads}"]
     return ["while i < last:", *(f"    {line}" for line in inside)]
 
 
-def _element(variant: Variant, body: tile.Body, size: int) -> list[str]:
+def element(variant: Variant, body: tile.Body, size: int) -> list[str]:
     """What happens to the i-th element of a tile."""
     return [
         *(f"{name} = load(at_{name} + i * {size}, zero)" for name in _read(variant, body)),
         *_noise(variant, "offset + i"),
+        *_of_lines(variant, "offset + i", ""),
         *_numbers(body.lines, ""),
         *(f"store(at_{name} + i * {size}, {name})" for name in _written(variant, body)),
     ]
@@ -297,7 +315,9 @@ def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
         f"{all_of(name)} = load_wide(at_{name} + i * {size}, zero)" for name in _read(variant, body)
     ]
     for n in range(width):
-        inside += [*_noise(variant, f"offset + i + {n}"), *_numbers(body.lines, f"_{n}")]
+        inside += _noise(variant, f"offset + i + {n}")
+        inside += _of_lines(variant, f"offset + i + {n}", f"_{n}")
+        inside += _numbers(body.lines, f"_{n}")
     inside += [
         f"store_wide(at_{name} + i * {size}, {all_of(name)})" for name in _written(variant, body)
     ]
@@ -314,6 +334,19 @@ def _noise(variant: Variant, place: str) -> list[str]:
         return []
     keys = ", ".join(f"c{variant.keys + i}" for i in range(KEYS))
     return [f"key0, key1 = block_key({keys}, {place})"]
+
+
+def _of_lines(variant: Variant, place: str, suffix: str) -> Iterator[str]:
+    """The numbers of an element's row and column."""
+    size = variant.dtype.itemsize
+    if variant.has_lines:
+        yield f"at_line = ({place}) // width"
+        yield f"at_column = {place} - at_line * width + at_line // height * width"
+    for part in variant.parts:
+        if part.over == MEMORY_ROW:
+            yield f"{part.name} = load(at_{part.name} + at_line * {size}, zero)"
+        elif part.over != ELEMENT:
+            yield f"{part.name}{suffix} = load(at_{part.name} + at_column * {size}, zero)"
 
 
 def _numbers(lines: list[str], suffix: str) -> Iterator[str]:
