@@ -19,7 +19,7 @@ import ptx_runtime
 
 from benchmarks import device
 
-SHAPES = [(4100,), (7,), (0,), ()]
+SHAPES = [(4100,), (5, 9), (0,), ()]
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def exact_pair(maker, dtype=np.float32):
 # without and with sums, moves, shared and running numbers, noise
 WHOLE = (
     fastopt.SGD, fastopt.AdamW, fastopt.NAG, fastopt.LAMB, fastopt.Prodigy, fastopt.ScheduleFreeAdamW,
-    fastopt.NAdam, fastopt.NoisySGD,
+    fastopt.NAdam, fastopt.NoisySGD, fastopt.Adafactor,
 )  # fmt: skip
 
 

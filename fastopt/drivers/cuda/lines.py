@@ -30,8 +30,17 @@ from fastopt.drivers.cuda.kernels import (
 )  # fmt: skip
 from fastopt.drivers.generate import tuple_of
 from fastopt.strips import STRIP_COLUMNS, STRIP_ROWS
-from fastopt.variant import BEFORE_STEP, BLOCK, ELEMENT, LEADING, MEMORY_ROW, RENEWED, SEEN
-from fastopt.variant import Part, Variant
+from fastopt.variant import (
+    BEFORE_STEP,
+    BLOCK,
+    ELEMENT,
+    LEADING,
+    MEMORY_ROW,
+    RENEWED,
+    SEEN,
+    Part,
+    Variant,
+)
 
 _STRIP, _GRID = 10 * 8, 6 * 8  # bytes of a row
 _OWN = ("strips", "grids", *(name for name in ARGUMENTS if name != "tiles"), "partials")
@@ -44,7 +53,9 @@ def measure(variant: Variant, stage: int) -> Kernel:
     count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
     largest, size = chosen.reduce != "sum", variant.dtype.itemsize
     lines = tile.gradient_lines(variant)
-    lines.append(f"{tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})")
+    lines.append(
+        f"{tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})"
+    )
     body = tile.Body("measure", chosen.function, lines, frozenset())
 
     def joined(a: str, b: str) -> str:

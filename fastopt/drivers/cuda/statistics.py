@@ -61,7 +61,9 @@ def of_update(code: Code, variant: Variant) -> Statistics:
     kernel = machine_code.kernel(toolkit.disassemble(code.cubin))
     written = len(tile.update(variant).closed) * variant.dtype.itemsize
     # there are more: for the last elements of a tensor, and for coefficients that leave a slot unread
-    loop = max(kernel.loops(), key=lambda loop: (loop.widest, loop.loaded / loop.stored, loop.stored))
+    loop = max(
+        kernel.loops(), key=lambda loop: (loop.widest, loop.loaded / loop.stored, loop.stored)
+    )
     elements = loop.stored / written
     return Statistics(
         registers,
