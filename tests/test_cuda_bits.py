@@ -14,10 +14,12 @@ from kinds import ordinary
 from references import CASES, CLASSES, cases_of
 
 import fastopt
+from fastopt import scalar
 
 if importlib.util.find_spec("numba_cuda") is None:
     pytest.skip("numba-cuda is not installed (extra: cuda13)", allow_module_level=True)
 
+from case import case
 from ptx_steps import PtxUpdate
 
 SIZES = (5, 0, 1, 1029)  # odd lengths; more than a block of threads takes
@@ -104,3 +106,35 @@ SHAPES = (fastopt.SGD, fastopt.AdamW, fastopt.Rprop, fastopt.LAMB, fastopt.Sched
 def test_bits_of_other_kernels(cls, dtype, wide):
     # the places of slots that are not divisible by 16 have scalar kernels
     compare(cases_of(cls)[0], dtype, wide=wide, sizes=(1029,) if wide else SIZES)
+
+
+class EveryFunction(fastopt.Optimizer):
+    """Takes all of `fastopt.scalar` of its gradient, as it comes."""
+
+    slots = {name: fastopt.Slot() for name in ("root", "cube", "ends", "rest")}
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr=lr)
+
+    @staticmethod
+    def coefficients(h, t):
+        return h["lr"], 0.7 + 0.1 * t
+
+    @staticmethod
+    def update(c, p, g, s):
+        lr, real = c
+        _, _, ends, rest = s
+        size = scalar.abs(g)
+        ends = scalar.maximum(g, p) - scalar.minimum(g, ends) + scalar.clamp(g, -lr, lr)
+        rest = scalar.where(g > rest, g / p, rest) + scalar.power(size, 3) + scalar.sign(g)
+        return p - lr * g, (
+            scalar.sqrt(size),
+            scalar.cbrt(g),
+            ends,
+            rest + scalar.power(size, real),
+        )
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_functions_of_rules(wide):
+    compare(case(EveryFunction, None), np.float32, wide=wide, sizes=(1029,))

@@ -54,6 +54,10 @@ def linked(function: Callable[..., Any], dtype: np.dtype[Any]) -> Any:
             own[name] = linked(value, dtype)
         elif value is machine.reinterpret:
             own[name] = words.reinterpret
+    for name in function.__code__.co_names:
+        if function.__globals__.get(name) is scalar:  # as in scalar.sqrt(x)
+            own[name] = types.ModuleType(scalar.__name__)
+            vars(own[name]).update(scalars(dtype))
     return words.device(_with(function, own))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import cuda, from_dtype
-from numba.core import types
+from numba.core import cgutils, types
 from numba.cuda.cudadrv.error import CCSupportError
 from numba.cuda.extending import intrinsic
 
@@ -152,6 +152,20 @@ def reinterpret(typingctx: Any, x: Any, like: Any) -> Any:
 
 
 @intrinsic
+def root(typingctx: Any, x: Any) -> Any:
+    """The square root; unlike math.sqrt it takes a denormal number for zero, as all of a kernel does."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = context.get_value_type(x)
+        name = f"llvm.sqrt.f{x.bitwidth}"
+        declared = ir.FunctionType(number, [number])
+        function = cgutils.get_or_insert_function(builder.module, declared, name)
+        return builder.call(function, arguments)
+
+    return x(x), codegen
+
+
+@intrinsic
 def is_real(typingctx: Any, n: Any) -> Any:
     """Whether a number is of a floating-point type: known when it is compiled."""
     answer = isinstance(n, types.Float)
@@ -168,7 +182,7 @@ def as_whole(n: Any) -> Any:
     return np.int64(n)
 
 
-PRIMITIVES = Primitives(select, reinterpret, math.sqrt, math.fabs, device)
+PRIMITIVES = Primitives(select, reinterpret, root, math.fabs, device)
 
 
 # ---- code ---------------------------------------------------------------------------------------
