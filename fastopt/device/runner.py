@@ -14,7 +14,7 @@ from fastopt.drivers.cuda import kernels, lines, runtime, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
 from fastopt.gradients import overlaps
 from fastopt.slots import memory_order
-from fastopt.variant import MONITOR, Variant
+from fastopt.variant import MONITOR, PROPOSE, Variant
 
 
 class DeviceRunner:
@@ -104,8 +104,10 @@ class DeviceRunner:
         known = self.workspace.push(self.stream)
         return {**known, "verdict": self.workspace.verdict.address}
 
-    def update(self, options: frozenset[str], known: dict[str, int]) -> None:
-        """The rule's sums and its update, for all tensors with a gradient."""
+    def update(
+        self, options: frozenset[str], known: dict[str, int], outs: np.ndarray | None = None
+    ) -> None:
+        """The rule's sums and its update, for all tensors with a gradient; of a proposal, into `outs`."""
         tables = self.workspace.device_tables
         variants = [dataclasses.replace(t.variant, options=options) for t in tables]
         for stage in range(variants[0].stages):
@@ -115,8 +117,8 @@ class DeviceRunner:
         for i, (table, variant) in enumerate(zip(tables, variants, strict=True)):
             counters = known["counters"] if i == 0 else 0
             self._prepare(table, variant, variant.stages, {**known, "counters": counters})
-            self._elements(table, variant, None, known)
-            if variant.has_lines:
+            self._elements(table, variant, None, known, outs)
+            if variant.has_lines and PROPOSE not in options:
                 self.launch(lines.commit(variant), (table.count, 1), table, known)
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:
@@ -164,10 +166,16 @@ class DeviceRunner:
         self.launch(kernel, (table.count, 1), table, {**known, "width": 8 * columns})
 
     def _elements(
-        self, table: DeviceTable, variant: Variant, name: str | None, known: dict[str, int]
+        self,
+        table: DeviceTable,
+        variant: Variant,
+        name: str | None,
+        known: dict[str, int],
+        outs: np.ndarray | None = None,
     ) -> None:
         reads = name is None or name in dict(variant.rule.folds)
-        wide = table.aligned and not (reads and (self.workspace.gradients % 16).any())
+        others = [self.workspace.gradients] * reads + ([] if outs is None else [outs])
+        wide = table.aligned and not any((addresses % 16).any() for addresses in others)
         if name is not None:
             kernel = kernels.move(variant, name, wide)
         else:

@@ -124,6 +124,25 @@ def test_moves_and_folds(name):
     pair.require_equal()
 
 
+@pytest.mark.parametrize("maker", [adam, lamb])
+def test_proposals(maker):
+    pair = Pair(maker, numbers(np.float32, SHAPES))
+    pair.step(numbers(np.float32, SHAPES))
+    grads = [None, *numbers(np.float32, SHAPES, 1)[1:]]
+    mine = pair.cpu.propose(grads, clip_norm=1.0)
+    other = pair.cuda.propose(on_device(grads), clip_norm=1.0)
+    for a, b in zip(mine, other, strict=True):
+        np.testing.assert_array_equal(a, np.asarray(b))
+    pair.require_equal()
+    out = on_device(numbers(np.float32, SHAPES))
+    assert pair.cuda.propose(on_device(grads), out=out, clip_norm=1.0) is out
+    for a, b in zip(mine, out, strict=True):
+        np.testing.assert_array_equal(a, b.array)
+    pair.require_equal()
+    with pytest.raises(ValueError, match="share memory"):
+        pair.cuda.propose(on_device(grads), out=pair.device)
+
+
 def test_accumulation():
     pair = Pair(adam, numbers(np.float32, SHAPES))
     for t in range(3):
@@ -285,7 +304,6 @@ def test_what_is_not_there_yet():
     opt = adam(OnDevice(np.ones((3, 2), np.float32)))
     g = OnDevice(np.ones((3, 2), np.float32))
     calls = {
-        "propose": lambda: opt.propose(g),
         "jit_step": lambda: opt.jit_step(),
         "step_rows": lambda: opt.step_rows([0], g),
         "copy": lambda: copy.deepcopy(opt),
