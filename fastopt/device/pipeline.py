@@ -11,7 +11,7 @@ import numpy as np
 from fastopt.device.arrays import DeviceArray, adopt, zeros
 from fastopt.device.outcome import DeviceStepInfo, Outcomes
 from fastopt.device.runner import DeviceRunner
-from fastopt.device.workspace import DeviceTable, Mirror
+from fastopt.device.workspace import DeviceTable, DeviceWorkspace, Mirror
 from fastopt.drivers.cuda import norms, runtime, tensors
 from fastopt.pipeline import Request, check_scale, overflowed, set_inputs, two_factors
 from fastopt.proposal import check_apart, check_places
@@ -22,12 +22,12 @@ from fastopt.variant import CLIP_ADAPTIVE, MONITOR, PROPOSE, TWO_FACTORS, ZERO_G
 class Decisions:
     """Room on the device for what is decided there, of one arrangement of tensors."""
 
-    def __init__(self, runner: DeviceRunner) -> None:
-        w = runner.workspace
+    runner: DeviceRunner
+
+    def __init__(self, w: DeviceWorkspace) -> None:
         self.arrangement = w.arrangement
         self.asked = np.zeros(6)
         self._asked = Mirror(self.asked, w.device)
-        self._runner = runner
         self._memory = {
             name: runtime.Memory(8 * len(w.parameters) * columns, w.device)
             for name, columns in (
@@ -67,7 +67,7 @@ class Decisions:
         """The sums of the last update into the outcome."""
         sums = {**known, "totals": known["sums"]}
         for table in self._tables():
-            self._runner.gather(tensors.gather(0, 2, "sum"), table, 2, sums)
+            self.runner.gather(tensors.gather(0, 2, "sum"), table, 2, sums)
         self._launch(norms.tell(), sums)
 
     def accept(self, known: dict[str, int]) -> None:
@@ -78,21 +78,21 @@ class Decisions:
         """Zeros in the gradients of a skipped step."""
         for table in self._tables():
             kernel = norms.clear(table.variant.dtype)
-            self._runner.launch(kernel, (table.rows, 1), table, known)
+            self.runner.launch(kernel, (table.rows, 1), table, known)
 
     def _pass(self, largest: bool, totals: str, known: dict[str, int]) -> None:
         gather = tensors.gather(0, 1, "max" if largest else "sum")
         known = {**known, "totals": known[totals]}
         for table in self._tables():
             kernel = norms.measure(table.variant.dtype, largest)
-            self._runner.launch(kernel, (table.rows, 1), table, known)
-            self._runner.gather(gather, table, 1, known)
+            self.runner.launch(kernel, (table.rows, 1), table, known)
+            self.runner.gather(gather, table, 1, known)
 
     def _tables(self) -> list[DeviceTable]:
-        return self._runner.workspace.device_tables
+        return self.runner.all_tables()
 
     def _launch(self, kernel: Any, known: dict[str, int]) -> None:
-        self._runner.launch(kernel, (1, 1), self._tables()[0], known)
+        self.runner.launch(kernel, (1, 1), self._tables()[0], known)
 
 
 def step(
@@ -101,16 +101,24 @@ def step(
     """A step with options, decided on the device."""
     _require_kernels(runner, request)
     held = runner.locate(leaves, zeroed=request.zero_grads)
+    info = step_located(runner, request, monitor)
+    del held
+    return info
+
+
+def step_located(
+    runner: DeviceRunner, request: Request, monitor: bool, asked: frozenset[str] = frozenset()
+) -> DeviceStepInfo:
+    """A step with options, and what else changes the loop, by gradients that are located."""
     made, known, options = _prepared(runner, request)
     info, known["outcome"] = made.outcomes.new(request.needs_norm, monitor)
     known = _decided(made, request, known)
-    runner.update(options | ({MONITOR} if monitor else set()), known)
+    runner.update(options | asked | ({MONITOR} if monitor else set()), known)
     if monitor:
         made.tell(known)
     if ZERO_GRADS in options and request.skip_nonfinite:
         made.zero_skipped({**known, "gradients": known["located"]})
     runner.workspace.note_step(certain=not request.skip_nonfinite)
-    del held
     return info
 
 
@@ -159,7 +167,8 @@ def _prepared(
     w = runner.workspace
     made: Decisions | None = runner.decisions
     if made is None or made.arrangement is not w.arrangement:
-        made = runner.decisions = Decisions(runner)
+        made = runner.decisions = Decisions(w)
+    made.runner = runner
     try:
         set_inputs(w, request)
         w.gains[:, 0] = request.scale
