@@ -144,7 +144,6 @@ class Optimizer(Stepping):
         >>> opt.propose(np.array([3.0, -4.0])), w, opt.state[0]["step"]
         (array([0.5, 2.5]), array([1., 2.]), 0)
         """
-        self._require_host("propose")
         given = options_and_inputs(type(self), "propose", inputs, others=())
         given["clip_adaptive"] = clip_adaptive
         request = Request(scale, clip_norm, clip_norm_each, clip_value, **given)
@@ -152,7 +151,14 @@ class Optimizer(Stepping):
         places = None if out is None else self._forest.leaves(out, "out")
         with self._alone("propose"):
             self._require_one_count("propose")
-            made = proposal.propose(self._workspace, self._runner, leaves, places, request)
+            if self._workspace.on_device:
+                from fastopt.device import pipeline
+
+                self._workspace.follow()
+                self._runner.exact = self.exact
+                made: Any = pipeline.propose(self._runner, leaves, places, request)
+            else:
+                made = proposal.propose(self._workspace, self._runner, leaves, places, request)
         return self._forest.build(made) if out is None else out
 
     def jit_step(self) -> tuple[Any, Any]:

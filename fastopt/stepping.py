@@ -181,6 +181,18 @@ class Stepping(Stateful):
 
         return pipeline.step(self._runner, leaves, request, self.monitor)  # type: ignore[return-value]
 
+    def _step_rows_on_device(
+        self, rows: list[Any], leaves: list[Any], request: Request
+    ) -> StepInfo:
+        from fastopt.device import rows as on_device
+
+        self._workspace.follow()
+        self._runner.exact = self.exact
+        self._rows, info = on_device.step(
+            self._runner, self._rows, rows, leaves, request, self.monitor
+        )
+        return info  # type: ignore[return-value]
+
     def _done(
         self, runner: Runner, norm: float | None, go: bool, zeroed: Sequence[Any]
     ) -> StepInfo:
@@ -257,13 +269,14 @@ class Stepping(Stateful):
             raise TypeError(
                 f"{type(self).__name__} does not support step_rows: it needs whole arrays"
             )
-        self._require_host("step_rows")
         request = Request(scale, clip_norm, clip_norm_each, clip_value, skip_nonfinite, zero_grads)
         numbers, leaves = (
             self._forest.leaves(rows, "rows"),
             self._forest.leaves(row_grads, "row_grads"),
         )
         with self._alone("step_rows"):
+            if self._workspace.on_device:
+                return self._step_rows_on_device(numbers, leaves, request)
             return self._step_touched(numbers, leaves, request)
 
     def _step_touched(self, rows: list[Any], leaves: list[Any], request: Request) -> StepInfo:

@@ -66,6 +66,11 @@ class DeviceArray:
         )
         self.ctypes = _Place(int(address))
 
+    @classmethod
+    def of(cls, value: Any, name: str = "array") -> DeviceArray:
+        """An array on a device by its interface."""
+        return adopt(value, name)
+
     @property
     def ndim(self) -> int:
         """Number of dimensions."""

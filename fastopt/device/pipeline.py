@@ -8,23 +8,26 @@ from typing import Any
 
 import numpy as np
 
+from fastopt.device.arrays import DeviceArray, adopt, zeros
 from fastopt.device.outcome import DeviceStepInfo, Outcomes
 from fastopt.device.runner import DeviceRunner
-from fastopt.device.workspace import DeviceTable, Mirror
+from fastopt.device.workspace import DeviceTable, DeviceWorkspace, Mirror
 from fastopt.drivers.cuda import norms, runtime, tensors
 from fastopt.pipeline import Request, check_scale, overflowed, set_inputs, two_factors
-from fastopt.variant import CLIP_ADAPTIVE, MONITOR, TWO_FACTORS, ZERO_GRADS
+from fastopt.proposal import check_apart, check_places
+from fastopt.slots import memory_order
+from fastopt.variant import CLIP_ADAPTIVE, MONITOR, PROPOSE, TWO_FACTORS, ZERO_GRADS
 
 
 class Decisions:
     """Room on the device for what is decided there, of one arrangement of tensors."""
 
-    def __init__(self, runner: DeviceRunner) -> None:
-        w = runner.workspace
+    runner: DeviceRunner
+
+    def __init__(self, w: DeviceWorkspace) -> None:
         self.arrangement = w.arrangement
         self.asked = np.zeros(6)
         self._asked = Mirror(self.asked, w.device)
-        self._runner = runner
         self._memory = {
             name: runtime.Memory(8 * len(w.parameters) * columns, w.device)
             for name, columns in (
@@ -35,6 +38,7 @@ class Decisions:
         self._memory |= {name: runtime.Memory(8 * 3, w.device) for name in ("flags", "verdict")}
         self._always = Mirror(np.ones(1, np.int64), w.device)
         self.outcomes = Outcomes(w)
+        self.never = w.verdict.address
 
     def known(self, stream: int) -> dict[str, int]:
         """Addresses by the names of kernels' arguments."""
@@ -63,7 +67,7 @@ class Decisions:
         """The sums of the last update into the outcome."""
         sums = {**known, "totals": known["sums"]}
         for table in self._tables():
-            self._runner.gather(tensors.gather(0, 2, "sum"), table, 2, sums)
+            self.runner.gather(tensors.gather(0, 2, "sum"), table, 2, sums)
         self._launch(norms.tell(), sums)
 
     def accept(self, known: dict[str, int]) -> None:
@@ -74,37 +78,97 @@ class Decisions:
         """Zeros in the gradients of a skipped step."""
         for table in self._tables():
             kernel = norms.clear(table.variant.dtype)
-            self._runner.launch(kernel, (table.rows, 1), table, known)
+            self.runner.launch(kernel, (table.rows, 1), table, known)
 
     def _pass(self, largest: bool, totals: str, known: dict[str, int]) -> None:
         gather = tensors.gather(0, 1, "max" if largest else "sum")
         known = {**known, "totals": known[totals]}
         for table in self._tables():
             kernel = norms.measure(table.variant.dtype, largest)
-            self._runner.launch(kernel, (table.rows, 1), table, known)
-            self._runner.gather(gather, table, 1, known)
+            self.runner.launch(kernel, (table.rows, 1), table, known)
+            self.runner.gather(gather, table, 1, known)
 
     def _tables(self) -> list[DeviceTable]:
-        return self._runner.workspace.device_tables
+        return self.runner.all_tables()
 
     def _launch(self, kernel: Any, known: dict[str, int]) -> None:
-        self._runner.launch(kernel, (1, 1), self._tables()[0], known)
+        self.runner.launch(kernel, (1, 1), self._tables()[0], known)
 
 
 def step(
     runner: DeviceRunner, leaves: Sequence[Any], request: Request, monitor: bool
 ) -> DeviceStepInfo:
     """A step with options, decided on the device."""
+    _require_kernels(runner, request)
+    held = runner.locate(leaves, zeroed=request.zero_grads)
+    info = step_located(runner, request, monitor)
+    del held
+    return info
+
+
+def step_located(
+    runner: DeviceRunner, request: Request, monitor: bool, asked: frozenset[str] = frozenset()
+) -> DeviceStepInfo:
+    """A step with options, and what else changes the loop, by gradients that are located."""
+    made, known, options = _prepared(runner, request)
+    info, known["outcome"] = made.outcomes.new(request.needs_norm, monitor)
+    known = _decided(made, request, known)
+    runner.update(options | asked | ({MONITOR} if monitor else set()), known)
+    if monitor:
+        made.tell(known)
+    if ZERO_GRADS in options and request.skip_nonfinite:
+        made.zero_skipped({**known, "gradients": known["located"]})
+    runner.workspace.note_step(certain=not request.skip_nonfinite)
+    return info
+
+
+def propose(
+    runner: DeviceRunner, leaves: Sequence[Any], out: list[Any] | None, request: Request
+) -> list[DeviceArray]:
+    """Write what the parameters would be into `out`, or new arrays, and change nothing."""
     w = runner.workspace
+    _require_kernels(runner, request)
+    if out is None:
+        out = [zeros(p.shape, p.dtype, w.device, memory_order(p)) for p in w.parameters]
+    found = [adopt(a, f"out of {name}") for a, name in zip(out, w.names, strict=True)]
+    check_places(w, found)
+    held = runner.locate(leaves)
+    check_apart(w, found)
+    made, known, options = _prepared(runner, request)
+    _, known["outcome"] = made.outcomes.new(False, False)
+    known = _decided(made, request, known)
+    # header rows that are thrown away, and no count of the step
+    rows = w.settings.nbytes
+    header = runtime.Memory(rows, w.device)
+    runtime.copy(header.address, known["header"], rows, runner.stream)
+    outs = Mirror(np.array([a.ctypes.data for a in found], np.int64), w.device)
+    known |= {"header": header.address, "counters": 0, "outs": outs.address}
+    runner.update(options | {PROPOSE}, known, outs.host)
+    for target, p, gradient in zip(found, w.parameters, leaves, strict=True):
+        if gradient is None:
+            runtime.copy(target.ctypes.data, p.ctypes.data, p.nbytes, runner.stream)
+    del held
+    return found
+
+
+def _require_kernels(runner: DeviceRunner, request: Request) -> None:
     if request.clip_adaptive is not None:
         raise TypeError(
             f"step: {CLIP_ADAPTIVE} is {request.clip_adaptive!r}; it has no CUDA kernels yet, expected None"
         )
-    check_scale(request, any(t.variant.dtype == np.float32 for t in w.device_tables))
-    held = runner.locate(leaves, zeroed=request.zero_grads)
+    tables = runner.workspace.device_tables
+    check_scale(request, any(t.variant.dtype == np.float32 for t in tables))
+
+
+def _prepared(
+    runner: DeviceRunner, request: Request
+) -> tuple[Decisions, dict[str, int], frozenset[str]]:
+    """Room for decisions, what kernels are called with, and what changes the loop; gradients are located."""
+    w = runner.workspace
     made: Decisions | None = runner.decisions
     if made is None or made.arrangement is not w.arrangement:
-        made = runner.decisions = Decisions(runner)
+        made = runner.decisions = Decisions(w)
+    made.runner = runner
     try:
         set_inputs(w, request)
         w.gains[:, 0] = request.scale
@@ -113,28 +177,23 @@ def step(
         known = {**runner.begin(), **made.known(runner.stream)}
     finally:
         runner.forget_request()
-    info, known["outcome"] = made.outcomes.new(request.needs_norm, monitor)
     known["located"] = known["gradients"]
-    options = request.options | ({MONITOR} if monitor else set())
-    if request.needs_norm:
-        made.measure(known)
-        made.decide(request.clip_norm_each is not None, known)
-        known |= {"gains": known["decided"], "gradients": known["active"]}
-        if request.limit is not None:  # which may make a factor that is too small for one number
-            options |= {TWO_FACTORS}
-    else:
-        known["verdict"] = w.verdict.address
-        made.accept(known)
-    if two_factors(float(request.scale), _least(runner)):
+    options = request.options
+    # a limit may make a factor that is too small for one number
+    if request.limit is not None or two_factors(float(request.scale), _least(runner)):
         options |= {TWO_FACTORS}
-    runner.update(options, known)
-    if monitor:
-        made.tell(known)
-    if ZERO_GRADS in options and request.skip_nonfinite:
-        made.zero_skipped({**known, "gradients": known["located"]})
-    w.note_step(certain=not request.skip_nonfinite)
-    del held
-    return info
+    return made, known, options
+
+
+def _decided(made: Decisions, request: Request, known: dict[str, int]) -> dict[str, int]:
+    """What kernels are called with after norms and skipping are decided, if they are to be."""
+    if not request.needs_norm:
+        known = {**known, "verdict": made.never}
+        made.accept(known)
+        return known
+    made.measure(known)
+    made.decide(request.clip_norm_each is not None, known)
+    return {**known, "gains": known["decided"], "gradients": known["active"]}
 
 
 def _asked(runner: DeviceRunner, request: Request) -> tuple[float, ...]:

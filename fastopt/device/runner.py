@@ -14,7 +14,7 @@ from fastopt.drivers.cuda import kernels, lines, runtime, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
 from fastopt.gradients import overlaps
 from fastopt.slots import memory_order
-from fastopt.variant import MONITOR, Variant
+from fastopt.variant import MONITOR, PROPOSE, Variant
 
 
 class DeviceRunner:
@@ -31,6 +31,7 @@ class DeviceRunner:
     def __init__(self, workspace: DeviceWorkspace) -> None:
         self.workspace = workspace
         self.stream, self.exact = 0, False
+        self.tables: list[DeviceTable] | None = None  # others than the workspace's
         self.decisions: Any = None  # room for what is decided on the device
 
     # ---- gradients ------------------------------------------------------------------------------
@@ -46,8 +47,7 @@ class DeviceRunner:
             if leaf is None:
                 addresses.append(0)
                 continue
-            g = adopt(leaf, f"{what} of {name}")
-            self._check(g, p, f"{what} of {name}")
+            g = self.accept(leaf, p, f"{what} of {name}", w.occupied)
             if zeroed and not g.flags.writeable:
                 raise ValueError(
                     f"{what} of {name} is read-only; zero_grads=True needs writable arrays"
@@ -58,20 +58,30 @@ class DeviceRunner:
         w.gradients[:] = addresses
         return held
 
-    def _check(self, g: DeviceArray, p: Any, name: str) -> None:
-        expected = f"an array of {p.dtype.name} with shape {p.shape}, or None"
+    def accept(
+        self,
+        gradient: Any,
+        p: Any,
+        name: str,
+        busy: np.ndarray,
+        rows: tuple[int, ...] | None = None,
+    ) -> DeviceArray:
+        """A gradient as it lies on the device, or an error; with `rows` that of as many rows, in this shape."""
+        g = adopt(gradient, name)
+        shape = p.shape if rows is None else (*rows, *p.shape[1:])
+        expected = f"an array of {p.dtype.name} with shape {shape}, or None"
         if g.dtype != p.dtype:
             raise TypeError(f"{name} has dtype {g.dtype}; expected {expected}")
-        if g.shape != p.shape:
+        if g.shape != shape:
             raise ValueError(f"{name} has shape {g.shape}; expected {expected}")
         own = g.flags.c_contiguous if memory_order(p) == "C" else g.flags.f_contiguous
         if not own or not g.flags.aligned:
             raise ValueError(
-                f"{name} has strides {g.strides}; expected those of the parameter, {p.strides}: "
-                "gradients in device memory are not copied"
+                f"{name} has strides {g.strides}; expected the memory order of the parameter, "
+                f"{memory_order(p)!r}: gradients in device memory are not copied"
             )
         start = g.ctypes.data
-        if g.nbytes and overlaps(start, start + g.nbytes, self.workspace.occupied):
+        if g.nbytes and overlaps(start, start + g.nbytes, busy):
             raise ValueError(
                 f"{name} overlaps the memory of a parameter or of the optimizer's state; "
                 "give it memory of its own"
@@ -80,6 +90,7 @@ class DeviceRunner:
             raise ValueError(
                 f"{name} is on device {g.device}; expected {self.workspace.device}, where the parameter is"
             )
+        return g
 
     def forget_request(self) -> None:
         """Let gradients be neither multiplied nor limited, as in an ordinary step, and forget the inputs."""
@@ -104,9 +115,11 @@ class DeviceRunner:
         known = self.workspace.push(self.stream)
         return {**known, "verdict": self.workspace.verdict.address}
 
-    def update(self, options: frozenset[str], known: dict[str, int]) -> None:
-        """The rule's sums and its update, for all tensors with a gradient."""
-        tables = self.workspace.device_tables
+    def update(
+        self, options: frozenset[str], known: dict[str, int], outs: np.ndarray | None = None
+    ) -> None:
+        """The rule's sums and its update, for all tensors with a gradient; of a proposal, into `outs`."""
+        tables = self.all_tables()
         variants = [dataclasses.replace(t.variant, options=options) for t in tables]
         for stage in range(variants[0].stages):
             for table, variant in zip(tables, variants, strict=True):
@@ -115,8 +128,8 @@ class DeviceRunner:
         for i, (table, variant) in enumerate(zip(tables, variants, strict=True)):
             counters = known["counters"] if i == 0 else 0
             self._prepare(table, variant, variant.stages, {**known, "counters": counters})
-            self._elements(table, variant, None, known)
-            if variant.has_lines:
+            self._elements(table, variant, None, known, outs)
+            if variant.has_lines and PROPOSE not in options:
                 self.launch(lines.commit(variant), (table.count, 1), table, known)
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:
@@ -130,6 +143,10 @@ class DeviceRunner:
         for table in w.device_tables:
             self._prepare(table, table.variant, None, known)
             self._elements(table, table.variant, name, known)
+
+    def all_tables(self) -> list[DeviceTable]:
+        """Those that a step walks."""
+        return self.workspace.device_tables if self.tables is None else self.tables
 
     # ---- kernels --------------------------------------------------------------------------------
 
@@ -164,10 +181,16 @@ class DeviceRunner:
         self.launch(kernel, (table.count, 1), table, {**known, "width": 8 * columns})
 
     def _elements(
-        self, table: DeviceTable, variant: Variant, name: str | None, known: dict[str, int]
+        self,
+        table: DeviceTable,
+        variant: Variant,
+        name: str | None,
+        known: dict[str, int],
+        outs: np.ndarray | None = None,
     ) -> None:
         reads = name is None or name in dict(variant.rule.folds)
-        wide = table.aligned and not (reads and (self.workspace.gradients % 16).any())
+        others = [self.workspace.gradients] * reads + ([] if outs is None else [outs])
+        wide = table.aligned and not any((addresses % 16).any() for addresses in others)
         if name is not None:
             kernel = kernels.move(variant, name, wide)
         else:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from devices import Pair, numbers, on_device
 from kinds import each_case_and_dtype, every_class, ordinary
-from references import CASES, CLASSES, EVERY_CLASS, cases_of, make
+from references import CASES, CLASSES, EVERY_CLASS, make, step
 
 import fastopt
 
@@ -30,24 +30,47 @@ def test_same_bits(case, dtype):
     pair.require_equal()
 
 
-def has_kernels_for_matrices(cls):
-    return not any(slot.of_lines for slot in cls.slots.values()) and all(
-        measure.whole is None for measure in cls.measures
-    )
+def has_kernels(cls):
+    return all(measure.whole is None for measure in cls.measures)
 
 
 @pytest.mark.parametrize(
-    "cls", [c for c in EVERY_CLASS if not has_kernels_for_matrices(c)], ids=lambda c: c.__name__
+    "cls", [c for c in EVERY_CLASS if not has_kernels(c)], ids=lambda c: c.__name__
 )
 def test_without_kernels_a_clear_error(cls):
     with pytest.raises(TypeError, match=f"{cls.__name__} has no CUDA kernels yet"):
         make(cls, on_device(numbers(np.float32, [(4, 3)])))
 
 
-MATRICES = [c for c in CLASSES if has_kernels_for_matrices(c)]
+LINES = [c for c in CLASSES if any(slot.of_lines for slot in c.slots.values())]
+# over a strip's rows, over a block of columns; and over a strip's columns
+MATRICES, LARGE = ((3, 5), (2, 4, 3), (130, 3), (2, 150), (0, 4), (5,)), ((2, 2050),)
 
 
-@pytest.mark.parametrize("cls", MATRICES[::8], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", LINES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    ("dtype", "shapes"),
+    [
+        ordinary(np.float32, MATRICES, when=True),
+        ordinary(np.float64, MATRICES, when=False),
+        ordinary(np.float32, LARGE, when=False),
+    ],
+)
+def test_rows_and_columns(cls, dtype, shapes):
+    def arrays(seed=0):
+        turned = [np.asfortranarray(a) for a in numbers(dtype, [(6, 5)], seed)]
+        return numbers(dtype, shapes, seed) + turned
+
+    pair = Pair(lambda p: make(cls, p), arrays())
+    for t in range(2):
+        pair.step(arrays(t))
+    pair.require_equal()
+
+
+PLAIN = [c for c in CLASSES if c not in LINES]
+
+
+@pytest.mark.parametrize("cls", PLAIN[::8], ids=lambda c: c.__name__)
 def test_nested_complex_and_missing(cls):
     """Matrices in both orders, no dimensions, complex numbers, None, another group, changed hyperparameters."""
     if "complex" not in cls.supports:
@@ -73,8 +96,6 @@ def test_state_moves_with_the_same_bits(cls):
     shapes = [(5,), (3,)]
     first = make(cls, numbers(np.float32, shapes))
     for t in range(2):
-        from references import step
-
         step(first, numbers(np.float32, shapes, t))
     saved = first.state_dict()
     there = make(cls, on_device(numbers(np.float32, shapes)))
@@ -120,6 +141,3 @@ def test_own_optimizer(dtype):
     for g in (edges, edges[::-1].copy()):
         pair.step([g])
     pair.require_equal()
-
-
-assert cases_of(CLASSES[0])

@@ -124,6 +124,57 @@ def test_moves_and_folds(name):
     pair.require_equal()
 
 
+@pytest.mark.parametrize("maker", [adam, lamb])
+def test_proposals(maker):
+    pair = Pair(maker, numbers(np.float32, SHAPES))
+    pair.step(numbers(np.float32, SHAPES))
+    grads = [None, *numbers(np.float32, SHAPES, 1)[1:]]
+    mine = pair.cpu.propose(grads, clip_norm=1.0)
+    other = pair.cuda.propose(on_device(grads), clip_norm=1.0)
+    for a, b in zip(mine, other, strict=True):
+        np.testing.assert_array_equal(a, np.asarray(b))
+    pair.require_equal()
+    out = on_device(numbers(np.float32, SHAPES))
+    assert pair.cuda.propose(on_device(grads), out=out, clip_norm=1.0) is out
+    for a, b in zip(mine, out, strict=True):
+        np.testing.assert_array_equal(a, b.array)
+    pair.require_equal()
+    with pytest.raises(ValueError, match="share memory"):
+        pair.cuda.propose(on_device(grads), out=pair.device)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"clip_norm": 0.5, "skip_nonfinite": True}, {"zero_grads": True}]
+)
+def test_rows(options):
+    """In any order, named again, of more than one tile, beside a whole parameter and one that is left alone."""
+    shapes = [(9, 5), (6, 2, 3), (4, 4100), (7,), (3, 2)]
+    pair = Pair(lambda p: adam(p, ema_decay=0.9), numbers(np.float32, shapes))
+    named = [[7, 3, 7, 0, 7, 3], np.array([[5, 1], [5, 5]]), [2], None, None]
+    for t in range(2):
+        sizes = [(6, 5), (2, 2, 2, 3), (1, 4100), (7,)]
+        grads = [*numbers(np.float32, sizes, t), None]
+        on = on_device(grads)
+        mine = pair.cpu.step_rows(named, grads, **options)
+        other = pair.cuda.step_rows(named, on, **options)
+        assert tuple(mine) == tuple(other)
+        for a, b in zip(grads[:4], on[:4], strict=True):
+            np.testing.assert_array_equal(a, b.array)
+    pair.require_equal()
+
+
+def test_rows_that_do_not_fit():
+    opt = adam(OnDevice(np.ones((4, 3), np.float32)))
+    good = OnDevice(np.ones((2, 3), np.float32))
+    with pytest.raises(ValueError, match="rows of params has 4; expected numbers from 0 to 3"):
+        opt.step_rows([0, 4], good)
+    with pytest.raises(ValueError, match=r"has shape \(2, 3\); expected .* \(1, 3\)"):
+        opt.step_rows([0], good)
+    with pytest.raises(TypeError, match="RowwiseAdagrad keeps a number for each row"):
+        make(fastopt.RowwiseAdagrad, OnDevice(np.ones((4, 3), np.float32))).step_rows([0, 1], good)
+    assert opt.steps_taken == 0
+
+
 def test_accumulation():
     pair = Pair(adam, numbers(np.float32, SHAPES))
     for t in range(3):
@@ -283,11 +334,8 @@ def test_parameters_that_do_not_fit():
 
 def test_what_is_not_there_yet():
     opt = adam(OnDevice(np.ones((3, 2), np.float32)))
-    g = OnDevice(np.ones((3, 2), np.float32))
     calls = {
-        "propose": lambda: opt.propose(g),
         "jit_step": lambda: opt.jit_step(),
-        "step_rows": lambda: opt.step_rows([0], g),
         "copy": lambda: copy.deepcopy(opt),
         "Lookahead": lambda: fastopt.Lookahead(opt),
     }

@@ -72,6 +72,12 @@ def copy(to: int, address: int, nbytes: int, stream: int = 0) -> None:
         _done(driver.cuMemcpyDtoDAsync(to, address, nbytes, stream))
 
 
+def clear(address: int, nbytes: int, stream: int = 0) -> None:
+    """Write zeros, in the order of the stream."""
+    if nbytes:
+        _done(driver.cuMemsetD8Async(address, 0, nbytes, stream))
+
+
 def launch(
     kernel: Kernel,
     exact: bool,

@@ -39,7 +39,6 @@ The grid has a block for every row of `tiles` and, along y, one for every `PIECE
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -48,22 +47,18 @@ from typing import Any
 import numpy as np
 from numba import from_dtype
 
-from fastopt.drivers import noise, tile
-from fastopt.drivers.cuda import words
-from fastopt.drivers.cuda.functions import linked, scalars
+from fastopt.drivers import tile
+from fastopt.drivers.cuda import text, words
+from fastopt.drivers.cuda.functions import scalars
 from fastopt.drivers.generate import generated, tuple_of
-from fastopt.drivers.noise import KEYS
-from fastopt.table import LENGTH, OFFSET, SHIFT, TENSOR
-from fastopt.variant import BLOCK, ELEMENT, MEMORY_ROW, PROPOSE, SEEN, Variant
+from fastopt.table import LENGTH
+from fastopt.variant import BLOCK, PROPOSE, Variant
 
 #: Elements of a tile that one block of threads works on.
 PIECE = 1024
 
 #: What kernels over elements are called with, before what their sums and proposals need.
 ARGUMENTS = ("tiles", "tensors", "addresses", "gradients", "coefficients")
-
-#: Bytes of a row of the table of tiles.
-TILE_ROW = 5 * 8
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def kernel(
     name: str, arguments: tuple[str, ...], lines: list[str], found: dict[str, Any], threads: int
 ) -> Kernel:
     """A kernel of these lines, which refer to what was found and to the words."""
-    text = [f"def {name}({', '.join(arguments)}):", *(f"    {line}" for line in lines)]
+    source = [f"def {name}({', '.join(arguments)}):", *(f"    {line}" for line in lines)]
     common = {
         "load": words.load,
         "store": words.store,
@@ -102,8 +97,8 @@ def kernel(
         "block": words.block,
         "whole": np.int64(0),
     }
-    function = generated(name, text, {**common, **found})
-    return Kernel(name, function, arguments, threads, "\n".join(text) + "\n")
+    function = generated(name, source, {**common, **found})
+    return Kernel(name, function, arguments, threads, "\n".join(source) + "\n")
 
 
 @cache
@@ -132,10 +127,10 @@ def _elements(variant: Variant, body: tile.Body, wide: bool, more: tuple[str, ..
     ]
     width = 16 // variant.dtype.itemsize
     lines = [line.replace("W", str(width)) for line in lines]
-    found = {**names(variant, body), "piece": words.piece, "load_wide": words.load_wide}
+    found = {**text.names(variant, body), "piece": words.piece, "load_wide": words.load_wide}
     found |= {"store_wide": words.store_wide}
-    text = _head(variant, body, lines)
-    return kernel(f"{body.name}_all", (*ARGUMENTS, *more), text, found, words.THREADS)
+    whole = text.head(variant, body, lines)
+    return kernel(f"{body.name}_all", (*ARGUMENTS, *more), whole, found, words.THREADS)
 
 
 @cache
@@ -153,12 +148,14 @@ def summed(variant: Variant, body: tile.Body, largest: bool = False) -> Kernel:
     size = variant.dtype.itemsize
     loop = [
         f"last = load(row + {8 * LENGTH}, whole)",
-        *accumulated(element(variant, body, size), body.sums, largest, variant.has_lines),
+        *accumulated(text.element(variant, body, size), body.sums, largest, variant.has_lines),
     ]
     more = ("outs",) if PROPOSE in variant.options else ()
-    found = {**names(variant, body), **summing(variant.dtype)}
+    found = {**text.names(variant, body), **summing(variant.dtype)}
     arguments = (*ARGUMENTS, *more, "blocks", "stride")
-    return kernel(f"{body.name}_all", arguments, _head(variant, body, loop), found, words.SUMMING)
+    return kernel(
+        f"{body.name}_all", arguments, text.head(variant, body, loop), found, words.SUMMING
+    )
 
 
 def accumulated(lines: list[str], sums: int, largest: bool, by_row: bool = False) -> list[str]:
@@ -216,92 +213,12 @@ def summing(dtype: np.dtype[Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# ---- parts of the text --------------------------------------------------------------------------
-
-
-def _head(variant: Variant, body: tile.Body, inside: list[str]) -> list[str]:
-    """What a block of threads learns about its tile, around what it does with it."""
-    size = variant.dtype.itemsize
-    read = [
-        *coefficients(variant, body),
-        f"offset = load(row + {8 * OFFSET}, whole)",
-        f"shift, forward = offset * {size}, load(row + {8 * SHIFT}, whole)",
-        *places(variant, body, SEEN),
-    ]
-    return [
-        f"row = tiles + block() * {TILE_ROW}",
-        f"j = load(row + {8 * TENSOR}, whole)",
-        "k = load(tensors + j * 8, whole)",
-        "gradient = load(gradients + k * 8, whole)",
-        "if gradient != 0:",
-        *(f"    {line}" for line in [*read, *inside]),
-    ]
-
-
-def coefficients(variant: Variant, body: tile.Body) -> list[str]:
-    """Fetch the numbers of tensor j that a loop refers to."""
-    size = variant.dtype.itemsize
-    used = tile.used_coefficients(variant, body)
-    keys = [*range(variant.keys, variant.keys + KEYS)] if variant.draws else []
-    width = variant.keys + len(keys)
-    lines = [f"c = coefficients + j * {width * size}"]
-    return lines + [f"c{i} = load(c + {i * size}, zero)" for i in [*used, *keys]]
-
-
-def places(variant: Variant, body: tile.Body, shown: int) -> Iterator[str]:
-    """Where a loop's arrays begin, and how a matrix lies; `shown` of a slot of lines' columns."""
-    columns = variant.columns + len(variant.unit_columns)
-    yield f"a = addresses + j * {8 * columns}"
-    for name, where in _arrays(variant, body):
-        yield f"at_{name} = {where} + shift"
-    if variant.has_lines:
-        for name, column in (("height", variant.columns - 2), ("width", variant.columns - 1)):
-            yield f"{name} = load(a + {8 * column}, whole)"
-    for part in variant.parts:
-        if part.over != ELEMENT:
-            yield f"at_{part.name} = load(a + {8 * (part.column + shown)}, whole)"
-
-
-def _arrays(variant: Variant, body: tile.Body) -> Iterator[tuple[str, str]]:
-    """Every array with a number per element that the loop touches, and where it starts."""
-    for part in variant.parts:
-        if part.over == ELEMENT and part.name in _touched(variant, body):
-            yield part.name, f"load(a + {8 * part.column}, whole)"
-    if body.gradient:
-        yield "g", "gradient + forward"
-    if "o" in body.closed:
-        yield "o", "load(outs + k * 8, whole)"
-
-
-def _touched(variant: Variant, body: tile.Body) -> set[str]:
-    mentioned = set(re.findall(r"\b([a-z]\w*)\[i\]", " ".join(body.lines)))
-    return mentioned & {"p", "g", "e", "o", *(f"s{i}" for i in range(len(variant.slots)))}
-
-
-def _read(variant: Variant, body: tile.Body) -> list[str]:
-    """The arrays whose numbers an element's lines use, the gradient first."""
-    found = [name for name, _ in _arrays(variant, body) if name != "o"]
-    return sorted(found, key=lambda name: name != "g")
-
-
-def _written(variant: Variant, body: tile.Body) -> list[str]:
-    return [name for name, _ in _arrays(variant, body) if name in body.closed]
+# ---- loops --------------------------------------------------------------------------------------
 
 
 def _loop(variant: Variant, body: tile.Body, threads: int) -> list[str]:
-    inside = [*element(variant, body, variant.dtype.itemsize), f"i += {threads}"]
+    inside = [*text.element(variant, body, variant.dtype.itemsize), f"i += {threads}"]
     return ["while i < last:", *(f"    {line}" for line in inside)]
-
-
-def element(variant: Variant, body: tile.Body, size: int) -> list[str]:
-    """What happens to the i-th element of a tile."""
-    return [
-        *(f"{name} = load(at_{name} + i * {size}, zero)" for name in _read(variant, body)),
-        *_noise(variant, "offset + i"),
-        *_of_lines(variant, "offset + i", ""),
-        *_numbers(body.lines, ""),
-        *(f"store(at_{name} + i * {size}, {name})" for name in _written(variant, body)),
-    ]
 
 
 def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
@@ -312,14 +229,16 @@ def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
         return tuple_of([f"{name}_{n}" for n in range(width)])
 
     inside = [
-        f"{all_of(name)} = load_wide(at_{name} + i * {size}, zero)" for name in _read(variant, body)
+        f"{all_of(name)} = load_wide(at_{name} + i * {size}, zero)"
+        for name in text.read(variant, body)
     ]
     for n in range(width):
-        inside += _noise(variant, f"offset + i + {n}")
-        inside += _of_lines(variant, f"offset + i + {n}", f"_{n}")
-        inside += _numbers(body.lines, f"_{n}")
+        inside += text.noise_of(variant, f"offset + i + {n}")
+        inside += text.of_lines(variant, f"offset + i + {n}", f"_{n}")
+        inside += text.numbers(body.lines, f"_{n}")
     inside += [
-        f"store_wide(at_{name} + i * {size}, {all_of(name)})" for name in _written(variant, body)
+        f"store_wide(at_{name} + i * {size}, {all_of(name)})"
+        for name in text.written(variant, body)
     ]
     inside.append(f"i += {words.THREADS * width}")
     return [
@@ -327,49 +246,3 @@ def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
         f"while i + {width} <= last:",
         *(f"    {line}" for line in inside),
     ]
-
-
-def _noise(variant: Variant, place: str) -> list[str]:
-    if not variant.draws:
-        return []
-    keys = ", ".join(f"c{variant.keys + i}" for i in range(KEYS))
-    return [f"key0, key1 = block_key({keys}, {place})"]
-
-
-def _of_lines(variant: Variant, place: str, suffix: str) -> Iterator[str]:
-    """The numbers of an element's row and column."""
-    size = variant.dtype.itemsize
-    if variant.has_lines:
-        yield f"at_line = ({place}) // width"
-        yield f"at_column = {place} - at_line * width + at_line // height * width"
-    for part in variant.parts:
-        if part.over == MEMORY_ROW:
-            yield f"{part.name} = load(at_{part.name} + at_line * {size}, zero)"
-        elif part.over != ELEMENT:
-            yield f"{part.name}{suffix} = load(at_{part.name} + at_column * {size}, zero)"
-
-
-def _numbers(lines: list[str], suffix: str) -> Iterator[str]:
-    """Lines about the i-th entries of arrays, about numbers in variables of these names instead."""
-    for line in lines:
-        line = re.sub(r"\bsums(\d+)\[i\]", r"sums\1", line)
-        line = re.sub(r"\b([pgeo]|s\d+)\[i\]", rf"\1{suffix}", line)
-        yield line.replace("normal(key0, key1, i)", "normal(key0, key1, 0)")
-
-
-def names(variant: Variant, body: tile.Body) -> dict[str, Any]:
-    """What the text of a loop refers to."""
-    dtype = variant.dtype
-    own = scalars(dtype)
-    found = {
-        body.name: linked(body.function, dtype),
-        "zero": dtype.type(0),
-        "one": dtype.type(1),
-        "element": dtype.type,
-        "clamp": own["clamp"],
-        "maximum": own["maximum"],
-    }
-    if variant.draws:
-        found["block_key"] = linked(noise.block_key, dtype)
-        found["normal"] = noise.standard_normal(words.PRIMITIVES)
-    return found

@@ -18,16 +18,8 @@ from fastopt import strips as layout
 from fastopt.drivers import tile
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked
-from fastopt.drivers.cuda.kernels import (
-    ARGUMENTS,
-    Kernel,
-    coefficients,
-    element,
-    kernel,
-    names,
-    places,
-    summing,
-)  # fmt: skip
+from fastopt.drivers.cuda.kernels import ARGUMENTS, Kernel, kernel, summing
+from fastopt.drivers.cuda.text import coefficients, element, names, places
 from fastopt.drivers.generate import tuple_of
 from fastopt.strips import STRIP_COLUMNS, STRIP_ROWS
 from fastopt.variant import (
@@ -97,12 +89,11 @@ def measure(variant: Variant, stage: int) -> Kernel:
         f"length = min(columns, {BLOCK})",
         "line = matrix * height + row",
         "offset = 0",
-        # of the thread that owns every 128th column, so that no other has to be waited for
-        "a = thread()",
-        f"while a < {BLOCK}:",
-        f"    for n in range(a, {STRIP_COLUMNS}, {BLOCK}):",
-        *(f"        down{k}[n] = zero" for k in range(count)),
-        f"    a += {words.SUMMING}",
+        # each column is one thread's from here to the end, so that no other has to be waited for
+        "n = thread()",
+        "while n < columns:",
+        *(f"    down{k}[n] = zero" for k in range(count)),
+        f"    n += {words.SUMMING}",
         "for r in range(rows):",
         *(f"    {text}" for text in across),
         *down,

@@ -23,7 +23,8 @@ from numba import float64
 
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import scalars
-from fastopt.drivers.cuda.kernels import TILE_ROW, Kernel, accumulated, kernel, summing
+from fastopt.drivers.cuda.kernels import Kernel, accumulated, kernel, summing
+from fastopt.drivers.cuda.text import TILE_ROW
 from fastopt.table import LENGTH, OFFSET, SHIFT, TENSOR
 
 # Entries of `asked`, `flags` and `outcome`, in bytes.

@@ -9,10 +9,6 @@ if SIMULATED:
 else:
     from fastopt.drivers.cuda import driver as runtime  # type: ignore[no-redef]
 
-Memory, upload, download, copy = runtime.Memory, runtime.upload, runtime.download, runtime.copy
-device_of, enter, devices, launch = (
-    runtime.device_of,
-    runtime.enter,
-    runtime.devices,
-    runtime.launch,
-)
+Memory, upload, download = runtime.Memory, runtime.upload, runtime.download
+copy, clear, launch = runtime.copy, runtime.clear, runtime.launch
+device_of, enter, devices = runtime.device_of, runtime.enter, runtime.devices

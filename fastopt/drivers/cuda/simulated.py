@@ -151,6 +151,11 @@ def copy(to: int, address: int, nbytes: int, stream: int = 0) -> None:
     ctypes.memmove(to, address, nbytes)
 
 
+def clear(address: int, nbytes: int, stream: int = 0) -> None:
+    """Write zeros."""
+    ctypes.memset(address, 0, nbytes)
+
+
 def launch(
     kernel: Kernel,
     exact: bool,
