@@ -4,8 +4,11 @@ VENV ?= .venv
 EXTRAS ?= test
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# numba-cuda replaces numba.cuda of the environment it is in: an environment of its own.
+CUDA_VENV ?= .venv-cuda
+CUDA_MARKS ?= not full
 
-.PHONY: demo test test-all test-browser lint docs tables bench bench-docs bench-smoke \
+.PHONY: demo test test-all test-browser test-cuda lint docs tables bench bench-docs bench-smoke \
 	bench-quick bench-gate bench-gate-proof asv asv-continuous asv-publish clean
 
 # One stamp per set of extras: installing again only when pyproject.toml changed.
@@ -27,10 +30,21 @@ test: $(call installed,$(EXTRAS))
 
 test-all: $(call installed,$(EXTRAS))
 	$(BIN)/python -m pytest -n auto -m "not browser" $(PYTEST_ARGS)
+	$(MAKE) test-cuda CUDA_MARKS=
 
 # The playground in Chromium; skipped where Debian's packages chromium and chromium-driver are not there.
 test-browser: $(call installed,browser)
 	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
+
+$(CUDA_VENV)/.installed: pyproject.toml
+	test -x $(CUDA_VENV)/bin/python || $(PYTHON) -m venv $(CUDA_VENV)
+	$(CUDA_VENV)/bin/python -m pip install --quiet --editable '.[test-cuda]'
+	touch $@
+
+# No GPU: kernels run in Numba's simulator, in a process of their own, and their machine code is looked at.
+test-cuda: $(CUDA_VENV)/.installed
+	NUMBA_ENABLE_CUDASIM=1 $(CUDA_VENV)/bin/python -m pytest -n auto -m "$(CUDA_MARKS)" tests/cuda $(PYTEST_ARGS)
+	$(CUDA_VENV)/bin/python -m pytest -n auto -m "$(CUDA_MARKS)" tests/test_cuda_*.py $(PYTEST_ARGS)
 
 lint: $(call installed,lint)
 	$(BIN)/ruff check .
@@ -94,4 +108,4 @@ bench-gate-proof: $(call installed,bench)
 	$(BIN)/python -m benchmarks.gate.proof
 
 clean:
-	rm -rf $(VENV) docs/_build build dist demo.png
+	rm -rf $(VENV) $(CUDA_VENV) docs/_build build dist demo.png

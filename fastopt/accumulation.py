@@ -63,5 +63,9 @@ def extended(sums: Any, parameters: Sequence[np.ndarray], names: Sequence[str]) 
     return sums  # type: ignore[no-any-return]
 
 
-def _buffer(p: np.ndarray) -> np.ndarray:
+def _buffer(p: Any) -> Any:
+    if not isinstance(p, np.ndarray):
+        from fastopt.device.arrays import zeros
+
+        return zeros(p.shape, p.dtype, p.device, memory_order(p))
     return aligned_zeros(p.size, p.dtype).reshape(p.shape, order=memory_order(p))

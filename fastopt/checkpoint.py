@@ -30,15 +30,16 @@ _IGNORED = {
 def to_dict(w: Workspace) -> dict[str, Any]:
     """A copy of all state."""
     state = {
-        k: {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in own.items()}
+        k: {n: v if isinstance(v, int | float) else np.array(v, order="C") for n, v in own.items()}
         for k, own in State(w).items()
     }
+    skipped = int(w.counters[1])
     groups = [
         {
             **w.declared.validate(group.hyperparameters(), w.steps_taken),
             **_schedules_of(group),
             "steps_taken": w.steps_taken,
-            "skipped_steps": int(w.counters[1]),
+            "skipped_steps": skipped,
             "params": list(members),
             "param_names": [w.names[k] for k in members],
         }
@@ -295,4 +296,4 @@ def _take(w: Workspace, k: int, entry: Mapping[str, Any]) -> None:
         if n in entry:
             place.write(entry[n])
         else:
-            place.write(0 if slot.initial is None else slot.initial(w.header[k], w.parameters[k]))
+            place.write(w.start(slot, w.header[k], w.parameters[k]))

@@ -102,6 +102,10 @@ def accept(
     expected = f"an array of {parameter.dtype.name} with shape {shape}, or None"
     if isinstance(gradient, np.generic):
         gradient = np.asarray(gradient)
+    if getattr(gradient, "__cuda_array_interface__", None) is not None:
+        raise TypeError(
+            f"{name} is on a CUDA device, the parameter in host memory; expected {expected}"
+        )
     if not isinstance(gradient, np.ndarray) or isinstance(gradient, np.ma.MaskedArray):
         raise TypeError(f"{name} is {describe(gradient)}; expected {expected}")
     if gradient.dtype != parameter.dtype:
@@ -109,13 +113,18 @@ def accept(
     if gradient.shape != shape:
         raise ValueError(f"{name} has shape {gradient.shape}; expected {expected}")
     low, high = np.lib.array_utils.byte_bounds(gradient)
-    if gradient.size and np.any((busy[:, 0] < high) & (low < busy[:, 1])):
+    if gradient.size and overlaps(low, high, busy):
         raise ValueError(
             f"{name} overlaps the memory of a parameter or of the optimizer's state; "
             "give it memory of its own"
         )
     order = "C" if parameter.flags.c_contiguous else "F"
     return np.require(np.asarray(gradient), parameter.dtype, [order, "A"])  # type: ignore[list-item]
+
+
+def overlaps(low: int, high: int, busy: np.ndarray) -> bool:
+    """Whether the addresses from low to high meet any of the rows (start, end)."""
+    return bool(np.any((busy[:, 0] < high) & (low < busy[:, 1])))
 
 
 def check_writable(gradients: Sequence[Any], names: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ class Optimizer(Stepping):
     Parameters
     ----------
     params : array, nested sequences, mappings or dataclasses of arrays, or a sequence of groups
-        What is updated, in place. float32, float64, complex64 or complex128 arrays of any shape, C- or F-contiguous,
+        What is updated, in place: NumPy arrays, or arrays on a CUDA device (docs/cuda.md). float32, float64, complex64 or complex128 arrays of any shape, C- or F-contiguous,
         writable, that share no memory. A group is a mapping with ``"params"`` (any of these) and
         hyperparameters of its own.
     **hyperparameters
@@ -31,6 +31,9 @@ class Optimizer(Stepping):
     ----------
     monitor : bool
         True adds ``update_norm`` and ``param_norm`` to what `step` returns.
+    exact : bool
+        On a CUDA device, True lets kernels fuse no multiplication with an addition, which gives the bits of steps in
+        host memory; those are always exact.
 
     Raises
     ------
@@ -90,6 +93,8 @@ class Optimizer(Stepping):
         with self._alone("accumulate"):
             w = self._workspace
             self._accumulator = extended(self._accumulator, w.parameters, w.names)
+            if w.on_device:
+                self._accumulator._use(self._runner.stream)
             self._accumulator.add(leaves)
 
     def _fold(self, name: str, arrays: Any, what: str) -> None:
@@ -146,7 +151,14 @@ class Optimizer(Stepping):
         places = None if out is None else self._forest.leaves(out, "out")
         with self._alone("propose"):
             self._require_one_count("propose")
-            made = proposal.propose(self._workspace, self._runner, leaves, places, request)
+            if self._workspace.on_device:
+                from fastopt.device import pipeline
+
+                self._workspace.follow()
+                self._runner.exact = self.exact
+                made: Any = pipeline.propose(self._runner, leaves, places, request)
+            else:
+                made = proposal.propose(self._workspace, self._runner, leaves, places, request)
         return self._forest.build(made) if out is None else out
 
     def jit_step(self) -> tuple[Any, Any]:
@@ -174,6 +186,7 @@ class Optimizer(Stepping):
         >>> w, opt.state[0]["step"]
         (array([0.75, 0.75, 0.75, 0.75]), 1)
         """
+        self._require_host("jit_step")
         self._require_support("jit_step")
         with self._alone("jit_step"):
             self._require_one_count("jit_step")

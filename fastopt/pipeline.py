@@ -14,6 +14,7 @@ from fastopt.drivers import cpu
 from fastopt.formula import Formula
 from fastopt.runner import Runner
 from fastopt.variant import CLIP_ADAPTIVE, CLIP_VALUE, TWO_FACTORS, ZERO_GRADS
+from fastopt.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Request:
         if len(given) > 1:
             raise ValueError(f"step: {' and '.join(given)}; expected one of them at most")
         for name, value in self.inputs.items():
-            if not (self.skip_nonfinite and _overflowed(value)):
+            if not (self.skip_nonfinite and overflowed(value)):
                 _require(name, value, -math.inf, "a finite number")
 
     def _check_adaptive(self) -> None:
@@ -128,7 +129,8 @@ def _require(name: str, value: Any, low: float, expected: str) -> None:
         raise ValueError(f"step: {name} is {value!r}; expected {expected}")
 
 
-def _overflowed(value: Any) -> bool:
+def overflowed(value: Any) -> bool:
+    """Whether an input is a floating-point number that is not finite."""
     return isinstance(value, float | np.floating) and not math.isfinite(value)
 
 
@@ -138,12 +140,8 @@ def decide(runner: Runner, request: Request) -> tuple[float | None, bool, frozen
     Writes each tensor's factor and limit, which its gradient is multiplied by and clamped to, and the inputs.
     """
     w, scale = runner.workspace, float(request.scale)
-    if runner.single and abs(scale) > _LARGEST:
-        raise ValueError(
-            f"step: scale is {request.scale!r}; expected a number that float32 holds, for float32 gradients"
-        )
-    for name, value in request.inputs.items():
-        w.header[name] = np.where(w.header["maximize"], -value, value)
+    check_scale(request, runner.single)
+    set_inputs(w, request)
     w.gains[:, 0] = scale
     w.gains[:, 1] = math.inf if request.clip_value is None else request.clip_value
     if not request.needs_norm:
@@ -156,15 +154,34 @@ def decide(runner: Runner, request: Request) -> tuple[float | None, bool, frozen
         from fastopt.unit_gains import clip_units  # an optimizer itself
 
         clip_units(runner, *request.adaptive, scale, units)
-    finite = finite and not any(map(_overflowed, request.inputs.values()))
+    finite = finite and not any(map(overflowed, request.inputs.values()))
     return norm, finite or not request.skip_nonfinite, _options(runner, request)
 
 
+def check_scale(request: Request, single: bool) -> None:
+    """Refuse a scale that gradients of single precision, if there are any, cannot be multiplied by."""
+    if single and abs(float(request.scale)) > _LARGEST:
+        raise ValueError(
+            f"step: scale is {request.scale!r}; expected a number that float32 holds, for float32 gradients"
+        )
+
+
+def set_inputs(w: Workspace, request: Request) -> None:
+    """Write the inputs into the header rows, their sign turned where the gradient's is."""
+    for name, value in request.inputs.items():
+        w.settings[name] = np.where(w.settings["maximize"], -value, value)
+
+
 def _options(runner: Runner, request: Request) -> frozenset[str]:
-    """Those of the request, and two factors if one would be denormal: kernels flush such numbers to zero."""
-    factors = np.abs(runner.workspace.gains[:, 0])
-    denormal = (factors > 0) & (factors < runner.least_square)
-    return request.options | ({TWO_FACTORS} if denormal.any() else set())
+    """Those of the request, and two factors where one would not do."""
+    needed = two_factors(runner.workspace.gains[:, 0], runner.least_square)
+    return request.options | ({TWO_FACTORS} if needed else set())
+
+
+def two_factors(factors: Any, least: float) -> bool:
+    """Whether a factor would be denormal, given the least number that is not: kernels flush such numbers to zero."""
+    sizes = np.abs(factors)
+    return bool(((sizes > 0) & (sizes < least)).any())
 
 
 _LARGEST = float(np.finfo(np.float32).max)

@@ -43,7 +43,7 @@ def check_places(w: Workspace, out: Sequence[Any]) -> None:
     """Refuse places that are not like the parameters, or share memory with them."""
     for target, p, name in zip(out, w.parameters, w.names, strict=True):
         expected = f"an array of {p.dtype.name} with shape {p.shape} in order {memory_order(p)!r}"
-        if not isinstance(target, np.ndarray) or target.dtype != p.dtype:
+        if isinstance(target, np.ndarray) != isinstance(p, np.ndarray) or target.dtype != p.dtype:
             got = getattr(target, "dtype", type(target).__name__)
             raise TypeError(f"out of {name} is {got}; expected {expected}")
         ordered = target.flags.c_contiguous if memory_order(p) == "C" else target.flags.f_contiguous

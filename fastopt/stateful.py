@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fastopt import checkpoint
+from fastopt import checkpoint, tree
 from fastopt.declarations import AVERAGE, declare
 from fastopt.formula import Formula
 from fastopt.hyperparameters import OPTIONS, Group, Value
@@ -41,12 +42,12 @@ class Stateful(Formula):
         declared = declare(type(self), defaults)
         self._defaults = declared.check(defaults)
         self._workspace = Workspace(declared)
-        self._runner = Runner(self._workspace)
+        self._runner: Any = Runner(self._workspace)  # or that of a device
         self._forest = Forest()
         self._embedded: set[str] | None = None  # the slots of the kernel that jit_step handed out
         self._accumulator: Any = None
         self._rows: Any = None  # what step_rows keeps
-        self.monitor = False
+        self.monitor = self.exact = False
         self._busy = threading.Lock()
 
     def _check(self, values: Mapping[str, Any]) -> dict[str, Value]:
@@ -66,12 +67,30 @@ class Stateful(Formula):
         names = forest.names(structures, w.names)
         every = [leaf for group, _ in parsed for leaf in group["params"]]
         flat = [n for own in names for n in own]
+        if w.on_device or any(tree.on_device(leaf) for leaf in every):
+            every = self._on_device(every, flat)
+            w = self._workspace
         check_parameters([*w.parameters, *every], [*w.names, *flat])
         self._check_supported(every, flat)
+        leaves = iter(every)
         for (group, structure), own in zip(parsed, names, strict=True):
-            w.add(group, group["params"], own)
+            w.add(group, [next(leaves) for _ in own], own)
             forest.structures.append(structure)
         w.arrange()
+
+    def _on_device(self, parameters: Sequence[Any], names: Sequence[str]) -> list[Any]:
+        """Parameters on a CUDA device, where workspace and runner will be too."""
+        if importlib.util.find_spec("numba_cuda") is None:
+            raise ImportError(
+                f"parameter {names[0]}, or one beside it, is on a CUDA device, which needs numba-cuda; expected "
+                "pip install 'fastopt[cuda13]', or cuda12"
+            )
+        from fastopt import device
+
+        found, place = device.adopted(self._workspace, type(self), parameters, names)
+        if not self._workspace.on_device:
+            self._workspace, self._runner = device.moved(self._workspace, place)
+        return found
 
     def _check_supported(self, parameters: Sequence[Any], names: Sequence[str]) -> None:
         lines = any(slot.of_lines for slot in self.slots.values())
@@ -164,6 +183,13 @@ class Stateful(Formula):
         """Split every pass into so many shares, whatever its size; None: as measured."""
         self._runner.force_shares(shares)
 
+    def _require_host(self, what: str) -> None:
+        if self._workspace.on_device:
+            raise TypeError(
+                f"{what}: {type(self).__name__} has parameters on a CUDA device; expected host memory, on a device "
+                "this is not there yet"
+            )
+
     def _require_support(self, ability: str) -> None:
         if ability not in self.supports:
             raise TypeError(f"{type(self).__name__} does not support {ability}")
@@ -199,7 +225,7 @@ class Stateful(Formula):
     @property
     def steps_taken(self) -> int:
         """Steps so far, without those that were skipped: what schedules are given."""
-        return self._workspace.steps_taken
+        return int(self._workspace.counters[0])
 
     @property
     def skipped_steps(self) -> int:
@@ -265,6 +291,7 @@ class Stateful(Formula):
     # ---- copies -------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
+        self._require_host("copy")  # how others' arrays are copied is theirs to say
         w = self._workspace
         own = {k: v for k, v in self.__dict__.items() if k not in _REBUILT}
         with self._alone("copy"):

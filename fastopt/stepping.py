@@ -40,6 +40,7 @@ class Stepping(Stateful):
         skip_nonfinite: bool = False,
         zero_grads: bool = False,
         clip_adaptive: float | tuple[float, int] | None = None,
+        stream: Any = None,
     ) -> StepInfo:
         """Update the parameters in place, in one pass over memory.
 
@@ -65,10 +66,15 @@ class Stepping(Stateful):
             In place of the other norms: multiply the gradient of each unit, which feeds one output of a layer, by
             min(1, clip_adaptive max(norm of the unit, 1e-3) / norm of its gradient). Units are numbered by the last axis, and
             all of a vector is one; with ``(clip_adaptive, 0)``, as for torch's layers, by the first.
+        stream : optional
+            For parameters on a CUDA device: the stream on which gradients are made, and the step will run; torch's,
+            CuPy's, Numba's, one with ``__cuda_stream__``, or the number of its handle. The default stream at first, later
+            the one last given.
 
         Returns
         -------
         StepInfo
+            Of parameters on a device one that is read when it is asked for.
 
         Raises
         ------
@@ -112,6 +118,8 @@ class Stepping(Stateful):
         if not busy.acquire(False):  # not by _enter: small steps feel every call
             self._enter("step")
         try:
+            if stream is not None:
+                self._use(stream)
             if grads is _ACCUMULATED:
                 return self._step_accumulated(request)
             return self._step(self._forest.leaves(grads), request)
@@ -120,8 +128,11 @@ class Stepping(Stateful):
 
     def _step_with_inputs(self, grads: Any = _ACCUMULATED, **options: Any) -> StepInfo:
         """`Optimizer.step`, which also takes the `inputs` of the class by keyword, such as ``value=loss``."""
+        stream = options.pop("stream", None)
         request = Request(**options_and_inputs(type(self), "step", options))
         with self._alone("step"):
+            if stream is not None:
+                self._use(stream)
             if grads is _ACCUMULATED:
                 return self._step_accumulated(request)
             return self._step(self._forest.leaves(grads), request)
@@ -130,6 +141,8 @@ class Stepping(Stateful):
         """A step with these gradients, in order of the parameters; the lock is held."""
         w, runner = self._workspace, self._runner
         if w.follows:
+            if w.on_device:
+                return self._step_on_device(leaves, request)
             if w.row_steps:  # each row's own count is its step's
                 if request.clip_adaptive is not None:
                     self._require_one_count("step: clip_adaptive")
@@ -149,6 +162,36 @@ class Stepping(Stateful):
             runner.forget_request()
         zeroed = [given for given, _ in held] if go else leaves
         return self._done(runner, norm, go, zeroed if request.zero_grads else [])
+
+    def _use(self, stream: Any) -> None:
+        """Launch on this stream from here on."""
+        if not self._workspace.on_device:
+            raise TypeError(f"step: stream is {stream!r}; parameters in host memory have none")
+        from fastopt.device.streams import handle_of
+
+        self._runner.stream = handle_of(stream)
+
+    def _step_on_device(self, leaves: list[Any], request: Request) -> StepInfo:
+        self._workspace.follow()
+        self._runner.exact = self.exact
+        if request is _PLAIN and not self.monitor:
+            self._runner.step(leaves)
+            return _DONE
+        from fastopt.device import pipeline
+
+        return pipeline.step(self._runner, leaves, request, self.monitor)  # type: ignore[return-value]
+
+    def _step_rows_on_device(
+        self, rows: list[Any], leaves: list[Any], request: Request
+    ) -> StepInfo:
+        from fastopt.device import rows as on_device
+
+        self._workspace.follow()
+        self._runner.exact = self.exact
+        self._rows, info = on_device.step(
+            self._runner, self._rows, rows, leaves, request, self.monitor
+        )
+        return info  # type: ignore[return-value]
 
     def _done(
         self, runner: Runner, norm: float | None, go: bool, zeroed: Sequence[Any]
@@ -232,6 +275,8 @@ class Stepping(Stateful):
             self._forest.leaves(row_grads, "row_grads"),
         )
         with self._alone("step_rows"):
+            if self._workspace.on_device:
+                return self._step_rows_on_device(numbers, leaves, request)
             return self._step_touched(numbers, leaves, request)
 
     def _step_touched(self, rows: list[Any], leaves: list[Any], request: Request) -> StepInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,19 +52,24 @@ def takes_rows(optimizer: type[Formula]) -> bool:
     )
 
 
-def accept(w: Workspace, rows: Sequence[Any], grads: Sequence[Any]) -> list[Touched | None]:
+def accept(
+    w: Workspace,
+    rows: Sequence[Any],
+    grads: Sequence[Any],
+    take: Callable[..., Any] = gradients.accept,
+) -> list[Touched | None]:
     """Check everything; for each parameter the rows that are touched, all of them where `rows` has None."""
     return [
-        None if own is None and g is None else _accept(w, k, own, g)
+        None if own is None and g is None else _accept(w, k, own, g, take)
         for k, (own, g) in enumerate(zip(rows, grads, strict=True))
     ]
 
 
-def _accept(w: Workspace, k: int, rows: Any, gradient: Any) -> Touched:
+def _accept(w: Workspace, k: int, rows: Any, gradient: Any, take: Callable[..., Any]) -> Touched:
     p, name, variant = w.parameters[k], w.names[k], w.variant(k)
     reals = count_reals(p)
     if rows is None:
-        given = gradients.accept(gradient, p, f"gradient of {name}", w.occupied)
+        given = take(gradient, p, f"gradient of {name}", w.occupied)
         if not (variant.has_lines or w.counts_rows(k)):
             return Touched(np.zeros(1, np.int64), given, 1, reals)
         rows = np.arange(_height(p, name, variant))
@@ -75,7 +80,7 @@ def _accept(w: Workspace, k: int, rows: Any, gradient: Any) -> Touched:
             raise ValueError(
                 f"rows of {name} has {outside}; expected numbers from 0 to {height - 1}"
             )
-        given = gradients.accept(gradient, p, f"gradient of {name}", w.occupied, rows.shape)
+        given = take(gradient, p, f"gradient of {name}", w.occupied, rows.shape)
     width = reals // max(1, len(p))
     if width % variant.block:
         raise ValueError(
@@ -152,13 +157,20 @@ class RowTables:
             order = np.argsort(row, kind="stable")
             changes = np.flatnonzero(np.diff(row[order])) + 1
             starts = np.concatenate([[0], changes, [noted]])
-            sums = self._room("sums", k, (len(starts) - 1, t.width), variant.dtype)
-            base = t.gradients.ctypes.data
-            rest = starts, mentions, base, sums, chunks, tiles
-            # a row in, and a sum out or its part
-            shares = threads.shares(2 * noted * t.width * size)
-            Call(partial(driver.add_up, variant.gradient), lambda _: rest, shares).run(order)
+            self._add_up(t, k, order, starts, mentions, chunks, tiles, variant)
         return int(count)
+
+    def _add_up(
+        self, t: Touched, k: int, order: np.ndarray, starts: np.ndarray, mentions: np.ndarray,
+        chunks: int, tiles: np.ndarray, variant: Variant,
+    ) -> None:  # fmt: skip
+        """Add up the gradients of each row that is named more than once, and let its tiles have the sums."""
+        sums = self._room("sums", k, (len(starts) - 1, t.width), variant.dtype)
+        base = t.gradients.ctypes.data
+        rest = starts, mentions, base, sums, chunks, tiles
+        # a row in, and a sum out or its part
+        shares = threads.shares(2 * len(order) * t.width * variant.dtype.itemsize)
+        Call(partial(driver.add_up, variant.gradient), lambda _: rest, shares).run(order)
 
     def _room(self, name: str, of: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Zeros at first; what was there before later."""

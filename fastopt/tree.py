@@ -253,6 +253,22 @@ def _is_sequence(value: Any) -> bool:
     )
 
 
+def on_device(value: Any) -> bool:
+    """Whether a value lies on a CUDA device, as it says itself."""
+    if isinstance(value, np.ndarray):
+        return False
+    if getattr(value, "__cuda_array_interface__", None) is not None:
+        return True
+    asked = getattr(value, "__dlpack_device__", None)
+    return asked is not None and int(asked()[0]) in _CUDA
+
+
+_CUDA = (
+    2,
+    13,
+)  # DLPack's kinds of memory: of a device, and such as the driver moves to where it is used
+
+
 def check_parameters(parameters: Sequence[Any], names: Sequence[str]) -> None:
     """Raise for whatever cannot be updated in place.
 
@@ -264,7 +280,8 @@ def check_parameters(parameters: Sequence[Any], names: Sequence[str]) -> None:
         If one is read-only, not contiguous or not aligned, or shares memory with another.
     """
     for p, name in zip(parameters, names, strict=True):
-        if not isinstance(p, np.ndarray) or isinstance(p, np.ma.MaskedArray):
+        ours = isinstance(p, np.ndarray) and not isinstance(p, np.ma.MaskedArray)
+        if not ours and not on_device(p):
             raise TypeError(f"parameter {name} is a {type(p).__name__}; expected a NumPy array")
         if p.dtype.name not in ("float32", "float64", "complex64", "complex128"):
             raise TypeError(

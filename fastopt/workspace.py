@@ -12,7 +12,7 @@ from fastopt.declarations import AVERAGE, Declarations
 from fastopt.drivers import cpu
 from fastopt.hyperparameters import Group, Value, as_numbers, field_names
 from fastopt.scheduled import Scheduled
-from fastopt.slots import Place, slab, with_lines
+from fastopt.slots import Place, Slot, slab, with_lines
 from fastopt.storage import Storage, count_reals, native, real_dtype
 from fastopt.strips import memory_matrices
 from fastopt.table import Table
@@ -35,6 +35,8 @@ class Workspace:
     gradients, ids, gains : arrays (tensors, ...)
         Where gradients lie, what Python gave, and what multiplies and limits them.
     """
+
+    on_device = False
 
     def __init__(self, declared: Declarations) -> None:
         self.declared = declared
@@ -79,13 +81,13 @@ class Workspace:
         self.declared.validate(values, self.steps_taken)
         index = next(i for i, g in enumerate(self.groups) if g is group)
         own = slice(self.members[index].start, self.members[index].stop)
-        rows = self.header[own].copy()
+        rows = self.settings[own].copy()
         self._write(rows, values)
         kept = self.declared.present(group)
         present = self.declared.present(values)
         fresh = self._new_slots(present - kept, self.parameters[own], rows)
         dict.update(group, values)
-        self.header[own] = rows
+        self.settings[own] = rows
         if present != kept:
             for slots, more in zip(self.slots[own], fresh, strict=True):
                 for name in kept - present:
@@ -114,6 +116,11 @@ class Workspace:
         self._note_what_follows()
 
     @property
+    def settings(self) -> np.ndarray:
+        """The header rows, of which only hyperparameters are sure to be up to date."""
+        return self.header
+
+    @property
     def steps_taken(self) -> int:
         """Steps so far, without those skipped."""
         return int(self.counters[0])
@@ -135,15 +142,25 @@ class Workspace:
                 slot = self.declared.slots[name]
                 shaped = {k: slot.like(p) for k, p in enumerate(parameters) if p.dtype == dtype}
                 likes = {k: like for k, like in shaped.items() if like is not None}
-                places = slab(self._storage(name, dtype), list(likes.values()))
+                places = self._slab(self._storage(name, dtype), list(likes.values()))
                 for k, place in zip(likes, places, strict=True):
-                    slots[k][name] = with_lines(place, slot) if slot.of_lines else place
+                    slots[k][name] = self._with_lines(place, slot) if slot.of_lines else place
                     if slot.initial is not None:
-                        slots[k][name].write(slot.initial(rows[k], parameters[k]))
+                        slots[k][name].write(self.start(slot, rows[k], parameters[k]))
         return slots
+
+    def start(self, slot: Slot, h: Any, p: Any) -> Any:
+        """What a slot holds before the first step, of a parameter with this header row."""
+        return 0 if slot.initial is None else slot.initial(h, p)
+
+    def _slab(self, storage: Storage, likes: Sequence[np.ndarray]) -> list[Place]:
+        return slab(storage, likes)
 
     def _storage(self, name: str, dtype: np.dtype[Any]) -> Storage:
         return (self.declared.storage(name) or native)(real_dtype(dtype))
+
+    def _with_lines(self, place: Place, slot: Slot) -> Place:
+        return with_lines(place, slot)
 
     # ---- tables ---------------------------------------------------------------------------------
 

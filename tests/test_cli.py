@@ -82,3 +82,25 @@ def test_version_and_help(tmp_path):
     for command in ("bench", "demo", "doctor", "warmup"):
         assert command in said_here("--help")
         assert "Usage" in said_here(command, "--help")
+
+
+def test_ptx_without_a_compiler(monkeypatch):
+    from fastopt.drivers.cuda import toolkit
+
+    monkeypatch.setattr(toolkit.importlib.util, "find_spec", lambda name: None)
+    said = said_here("ptx", "AdamW", code=1)
+    assert "numba-cuda" in said
+    assert 'pip install "fastopt[cuda13]"' in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["Adamw"], "no optimizer Adamw"),
+        (["AdamW", "--cc", "9"], "such as 9.0"),
+        (["AdamW", "--cc", "nine.zero"], "such as 9.0"),
+        (["AdamW", "--sass", "--stats"], "expected one of them"),
+    ],
+)
+def test_ptx_refuses(arguments, expected):
+    assert expected in " ".join(said_here("ptx", *arguments, code=2).replace("│", " ").split())

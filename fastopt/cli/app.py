@@ -289,3 +289,36 @@ def _refusing() -> Iterator[None]:
         raise typer.Exit(1) from None
     except (ValueError, TypeError, RuntimeError, OSError, MemoryError) as refused:
         raise typer.BadParameter(str(refused)) from None
+
+
+def ptx(
+    name: Annotated[str, typer.Argument(help="An optimizer, such as AdamW.")],
+    cc: Annotated[str, typer.Option(help="Compute capability of the GPU, from 7.5 on.")] = "9.0",
+    dtype: Annotated[Precision, typer.Option(help="That of the parameters.")] = Precision.float32,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="No fused multiply-add: the bits of the CPU's kernels.")
+    ] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="128 bits in each load and store.")] = False,
+    sass: Annotated[bool, typer.Option("--sass", help="Machine code instead of PTX.")] = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Registers, spills, bytes and instructions instead.")
+    ] = False,
+) -> None:
+    """Print the PTX of an optimizer's step kernel. Needs the extra "cuda13" or "cuda12", and no GPU."""
+    if name not in fastopt.optimizers.__all__:
+        known = ", ".join(fastopt.optimizers.__all__)
+        raise typer.BadParameter(f"no optimizer {name}; there are {known}")
+    major, _, minor = cc.partition(".")
+    if not (major.isdigit() and minor.isdigit()):
+        raise typer.BadParameter(f"--cc {cc!r}; expected a compute capability such as 9.0")
+    if sass and stats:
+        raise typer.BadParameter("--sass and --stats; expected one of them")
+    from fastopt.cli import ptx
+    from fastopt.drivers.cuda.toolkit import MissingTool
+
+    form = "sass" if sass else "stats" if stats else "ptx"
+    try:
+        ptx.run(name, (int(major), int(minor)), dtype.value, exact, wide, form)
+    except (MissingTool, ValueError) as reason:
+        typer.echo(f"fastopt ptx: {reason}", err=True)
+        raise typer.Exit(1) from None

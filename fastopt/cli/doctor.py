@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes.util
-import importlib.util
+import importlib.metadata
 import os
 import platform
 import time
@@ -101,5 +101,11 @@ def _cache(folder: Path) -> str:
 
 def _cuda() -> str:
     driver = "driver found" if ctypes.util.find_library("cuda") else "no driver found"
-    package = "installed" if importlib.util.find_spec("numba_cuda") else "not installed"
-    return f"{driver}, numba-cuda {package} (this version of fastopt does not use it)"
+    try:
+        package = f"numba-cuda {importlib.metadata.version('numba-cuda')}"
+    except importlib.metadata.PackageNotFoundError:
+        return f"{driver}, numba-cuda not installed (pip install 'fastopt[cuda13]', or cuda12)"
+    from fastopt.drivers.cuda import runtime
+
+    devices = ", ".join(runtime.devices()) or "no device that answers"
+    return f"{driver}, {package}, {devices}"

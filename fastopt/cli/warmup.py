@@ -40,7 +40,7 @@ def variants_of(name: str, dtype: str) -> Iterator[Variant]:
         values = {n: _value(optimizer, n, wanted) for n, wanted in chosen.items()}
         both = [np.ones(1, dtype), np.ones((1, 1), dtype)]
         taken = [p for p in both if optimizer.dimensions in (None, p.ndim)]
-        opt = optimizer(taken, **{**_required(optimizer), **values})
+        opt = optimizer(taken, **{**required(optimizer), **values})
         yield from {table.variant: None for table in opt._workspace.tables}
 
 
@@ -49,6 +49,7 @@ def _value(optimizer: Any, name: str, wanted: bool) -> Any:
     return wanted if isinstance(default, bool) else (0.5 if wanted else 0.0)
 
 
-def _required(optimizer: Any) -> dict[str, float]:
+def required(optimizer: Any) -> dict[str, float]:
+    """Values for the hyperparameters that have no defaults."""
     arguments = list(inspect.signature(optimizer.__init__).parameters.values())[2:]
     return {a.name: 0.01 for a in arguments if a.default is a.empty}

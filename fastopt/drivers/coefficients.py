@@ -23,47 +23,57 @@ from fastopt.variant import (
 _GROWN = 2.0**64  # a power of two: the product of both factors is exact
 
 
-@cache
-def prepare(variant: Variant) -> Compiled:
-    """``prepare(h, t, tensor, gain, out)``: step t's coefficients, in float64, into a row of compute dtype.
+def prepared(variant: Variant) -> tuple[list[str], dict[int, str]]:
+    """Lines that find what a row of coefficients consists of, and what goes into which column.
 
     The first multiplies the gradient, then come the limit it is clamped to, the bounds of parameters,
     and what a new parameter weighs in the average of parameters. The key of the noise comes last.
     """
-    count = variant.rule.count_coefficients()
-    lines = ["def prepare(h, t, tensor, gain, out):", "    c = coefficients(h, t)"]
+    lines = ["c = coefficients(h, t)"]
     grown = f" * {_GROWN}" if TWO_FACTORS in variant.options else ""
-    lines += [f'    out[{FACTOR}] = (-gain[0] if h["maximize"] else gain[0]){grown}']
-    lines += [f"    out[{LIMIT}] = gain[1]"]
+    columns = {FACTOR: f'(-gain[0] if h["maximize"] else gain[0]){grown}', LIMIT: "gain[1]"}
     if TWO_FACTORS in variant.options:
-        lines += [f"    out[{SECOND}] = {1 / _GROWN}"]
+        columns[SECOND] = f"{1 / _GROWN}"
     if variant.bounded:
-        lines += [f'    out[{LOW}] = h["bound1"]', f'    out[{HIGH}] = h["bound2"]']
+        columns |= {LOW: 'h["bound1"]', HIGH: 'h["bound2"]'}
     if variant.average is not None:
-        lines += [f'    out[{FRESH}] = 1.0 - h["ema_decay"]']
-    lines += [f"    out[{LEADING + i}] = c[{i}]" for i in range(count)]
-    names = {"coefficients": rule_function(variant.rule.coefficients, variant.rule.header)}
+        columns[FRESH] = '1.0 - h["ema_decay"]'
+    columns |= {LEADING + i: f"c[{i}]" for i in range(variant.rule.count_coefficients())}
     if variant.draws:
-        lines += ['    k = key(h["seed"], t, tensor)']
-        lines += [f"    out[{variant.keys + i}] = k[{i}]" for i in range(KEYS)]
-        names |= {"key": key}
+        lines.append('k = key(h["seed"], t, tensor)')
+        columns |= {variant.keys + i: f"k[{i}]" for i in range(KEYS)}
+    return lines, columns
+
+
+@cache
+def prepare(variant: Variant) -> Compiled:
+    """``prepare(h, t, tensor, gain, out)``: step t's coefficients, in float64, into a row of compute dtype."""
+    found, columns = prepared(variant)
+    lines = ["def prepare(h, t, tensor, gain, out):", *(f"    {line}" for line in found)]
+    lines += [f"    out[{column}] = {value}" for column, value in columns.items()]
+    names = {"coefficients": rule_function(variant.rule.coefficients, variant.rule.header)}
+    names |= {"key": key} if variant.draws else {}
     return compiled(generated("prepare", lines, names))
+
+
+def renewed(variant: Variant) -> list[str]:
+    """Lines that renew the running fields of a header row; only the shared ones unless `every`."""
+    rule = variant.rule
+    lines = ["new = renewed(h, t)"] if rule.advance is not None else []
+    for i, name in enumerate(rule.running if rule.advance is not None else ()):
+        lines += [] if name in rule.shared else ["if every:"]
+        indent = "" if name in rule.shared else "    "
+        lines += [f"{indent}h[{name!r}] = new[{i}]"]
+    return lines
 
 
 @cache
 def renew(variant: Variant) -> Compiled:
-    """``renew(h, t, every)``: the running fields of a header row; only the shared ones unless `every`."""
+    """``renew(h, t, every)``: see `renewed`."""
     rule = variant.rule
-    if rule.advance is None:
-        return compiled(generated("renew", ["def renew(h, t, every):", "    pass"], {}))
-    lines = ["def renew(h, t, every):", "    new = renewed(h, t)"]
-    for i, name in enumerate(rule.running):
-        lines += [] if name in rule.shared else ["    if every:"]
-        indent = "    " if name in rule.shared else "        "
-        lines += [f"{indent}h[{name!r}] = new[{i}]"]
-    return compiled(
-        generated("renew", lines, {"renewed": rule_function(rule.advance, rule.header)})
-    )
+    lines = ["def renew(h, t, every):", *(f"    {line}" for line in renewed(variant) or ["pass"])]
+    names = {} if rule.advance is None else {"renewed": rule_function(rule.advance, rule.header)}
+    return compiled(generated("renew", lines, names))
 
 
 @cache

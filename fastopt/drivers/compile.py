@@ -123,7 +123,7 @@ def rule_function(function: Callable[..., Any], header: np.dtype[Any] | None = N
     One that reads header rows is compiled for one layout of them: Numba would take a longer row for a shorter. Others
     are called for every element.
     """
-    callees = {n: v for n, v in _references(function) if isinstance(v, types.FunctionType)}
+    callees = {n: v for n, v in references(function) if isinstance(v, types.FunctionType)}
     own = {n: rule_function(f, header) for n, f in callees.items() if not _is_scalar(f)}
     cells = function.__closure__ or ()
     names = function.__code__.co_freevars
@@ -144,7 +144,7 @@ def _is_scalar(function: types.FunctionType) -> bool:
     return function.__module__ == "fastopt.scalar"
 
 
-def _references(function: Any) -> Iterator[tuple[str, Any]]:
+def references(function: Any) -> Iterator[tuple[str, Any]]:
     """The values of the global and enclosing names that a function's code uses, and what it takes from modules."""
     code = function.__code__
     names = list(_names(code))
@@ -203,7 +203,7 @@ def _pieces(part: Any, seen: set[int]) -> Iterator[bytes]:
         seen.add(id(part))
         yield from _pieces(part.__code__, seen)
         yield repr(part.__defaults__).encode()
-        for name, value in _references(part):
+        for name, value in references(part):
             yield name.encode()
             if not isinstance(value, types.ModuleType):
                 yield from _pieces(value, seen)

@@ -8,13 +8,16 @@ all of them.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from fastopt.drivers.compile import Compiled, compiled
+from fastopt.drivers.arithmetic import Primitives
+from fastopt.drivers.compile import compiled
 from fastopt.drivers.generate import generated
-from fastopt.drivers.machine import reinterpret, select
+from fastopt.drivers.machine import reinterpret
+from fastopt.drivers.scalars import CPU
 
 #: Numbers in a row of coefficients that hold a key: 16 bits each, so that every dtype holds them exactly.
 KEYS = 4
@@ -47,15 +50,15 @@ def key(seed: Any, step: Any, tensor: Any) -> Any:
 
 
 @compiled
-def block_key(c: Any, at: Any, start: Any) -> Any:
-    """The two words that the elements of a block share: of a row of coefficients, from `at` on, and the first place."""
-    first = _U32(_U32(c[at]) << _U32(16) | _U32(c[at + 1]))
-    second = _U32(_U32(c[at + 2]) << _U32(16) | _U32(c[at + 3]))
+def block_key(k0: Any, k1: Any, k2: Any, k3: Any, start: Any) -> Any:
+    """The two words that the elements of a block share: of the four numbers of a key, and the first place."""
+    first = _U32(_U32(k0) << _U32(16) | _U32(k1))
+    second = _U32(_U32(k2) << _U32(16) | _U32(k3))
     beyond = _U32(_U32(start >> 32) * _U32(0x9E3779B9))  # places of more than 32 bits
     return _U32(first + _U32(start)), _U32(second + beyond)
 
 
-def _polynomial(*terms: float) -> Compiled:
+def _polynomial(target: Primitives, *terms: float) -> Any:
     """``polynomial(x)`` with these coefficients, the constant first, by Estrin's scheme: in few dependent steps."""
     names = {f"a{k}": _F32(term) for k, term in enumerate(terms)}
 
@@ -69,50 +72,54 @@ def _polynomial(*terms: float) -> Compiled:
     for k in range(1, (len(terms) - 1).bit_length()):
         lines.append(f"    x{1 << k} = x{1 << k - 1} * x{1 << k - 1}")
     lines.append(f"    return {text(0, len(terms))}")
-    return compiled(generated("polynomial", lines, names), inlined=True)
+    return target.part(generated("polynomial", lines, names))
 
 
-# The logarithm of 1 + x over -x, between the roots of 1/2 and 2, and the quantile over its distance from the
-# median: least largest errors, by iteratively weighted least squares. sqrt(_SHIFT + w) - _CENTRE keeps the second short.
-_LOGARITHM = _polynomial(
-    -1.0000032, 0.50001967, -0.333033, 0.24881339, -0.20604675, 0.18901977, -0.11827472
-)  # fmt: skip
-_QUANTILE = _polynomial(
-    3.7787743, 1.6901361, -0.07892633, 0.012138536, 0.012024664, -0.018759072, 0.014364547, -0.0022444625,
-    -0.0044007539, 0.0019712506, 0.00042791097, -0.0002679322,
-)  # fmt: skip
 _SHIFT, _CENTRE = _F32(3.5), _F32(3.4)
 _HALF, _ONE, _TWO, _UNIT = _F32(0.5), _F32(1), _F32(2), _F32(2.0**-31)
 _LN2 = _F32(np.log(2))
 _ROOT_HALF = np.array(np.sqrt(0.5), np.float32).view(np.int32)[()]
 
 
-def _bits(first: Any, second: Any, i: Any) -> Any:
-    """The hash "triple32" of C. Wellons, of place plus key, with the rest of the key put in on the way."""
-    x = _U32(first + _U32(i))
-    x = _U32(_U32(x ^ (x >> _U32(17))) * _U32(0xED5AD4BB))
-    x = _U32(_U32(x ^ (x >> _U32(11))) + second)
-    x = _U32(x * _U32(0xAC4C1B51))
-    x = _U32(_U32(x ^ (x >> _U32(15))) * _U32(0x31848BAB))
-    return reinterpret(_U32(x ^ (x >> _U32(14))), _I32(0))
+@cache
+def standard_normal(target: Primitives) -> Any:
+    """``normal(first, second, i)``: the number of the i-th element of a block, as float32."""
+    reinterpret, select, root = target.reinterpret, target.select, target.root
+    # The logarithm of 1 + x over -x, between the roots of 1/2 and 2, and the quantile over its distance from the
+    # median: least largest errors, by iteratively weighted least squares. sqrt(_SHIFT + w) - _CENTRE keeps the second short.
+    logarithm = _polynomial(
+        target, -1.0000032, 0.50001967, -0.333033, 0.24881339, -0.20604675, 0.18901977, -0.11827472
+    )  # fmt: skip
+    quantile = _polynomial(
+        target, 3.7787743, 1.6901361, -0.07892633, 0.012138536, 0.012024664, -0.018759072, 0.014364547, -0.0022444625,
+        -0.0044007539, 0.0019712506, 0.00042791097, -0.0002679322,
+    )  # fmt: skip
+
+    def bits_of(first, second, i):  # type: ignore[no-untyped-def]
+        # the hash "triple32" of C. Wellons, of place plus key, with the rest of the key put in on the way
+        x = _U32(first + _U32(i))
+        x = _U32(_U32(x ^ (x >> _U32(17))) * _U32(0xED5AD4BB))
+        x = _U32(_U32(x ^ (x >> _U32(11))) + second)
+        x = _U32(x * _U32(0xAC4C1B51))
+        x = _U32(_U32(x ^ (x >> _U32(15))) * _U32(0x31848BAB))
+        return reinterpret(_U32(x ^ (x >> _U32(14))), _I32(0))
+
+    hashed = target.part(bits_of)
+
+    def normal(first, second, i):  # type: ignore[no-untyped-def]
+        bits = hashed(first, second, i)
+        places = _I32(bits & _I32(0x7FFFFFFF))
+        tail = (_F32(places) + _HALF) * _UNIT  # how likely it is to be further out, to either side
+        body = (_F32(_I32(places ^ _I32(0x7FFFFFFF))) + _HALF) * _UNIT  # 1 - tail
+        y = tail * (_TWO - tail)
+        of_y = reinterpret(y, places)
+        exponent = _I32(_I32(of_y - _ROOT_HALF) >> _I32(23))
+        x = reinterpret(_I32(of_y - _I32(exponent << _I32(23))), y) - _ONE
+        w = logarithm(x) * x - _F32(exponent) * _LN2  # -log(y)
+        size = quantile(root(w + _SHIFT) - _CENTRE) * body
+        return select(bits < _I32(0), -size, size)
+
+    return target.part(normal)
 
 
-_hashed = compiled(_bits, inlined=True)
-
-
-def _normal(first: Any, second: Any, i: Any) -> Any:
-    bits = _hashed(first, second, i)
-    places = _I32(bits & _I32(0x7FFFFFFF))
-    tail = (_F32(places) + _HALF) * _UNIT  # how likely it is to be further out, to either side
-    body = (_F32(_I32(places ^ _I32(0x7FFFFFFF))) + _HALF) * _UNIT  # 1 - tail
-    y = tail * (_TWO - tail)
-    of_y = reinterpret(y, places)
-    exponent = _I32(_I32(of_y - _ROOT_HALF) >> _I32(23))
-    x = reinterpret(_I32(of_y - _I32(exponent << _I32(23))), y) - _ONE
-    w = _LOGARITHM(x) * x - _F32(exponent) * _LN2  # -log(y)
-    size = _QUANTILE(np.sqrt(w + _SHIFT) - _CENTRE) * body
-    return select(bits < _I32(0), -size, size)
-
-
-#: ``normal(first, second, i)``: the number of the i-th element of a block, as float32.
-normal = compiled(_normal, inlined=True)
+normal = standard_normal(CPU)

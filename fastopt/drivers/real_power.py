@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastopt.drivers.compile import Compiled, compiled
+from fastopt.drivers.arithmetic import Primitives
 from fastopt.drivers.generate import generated
-from fastopt.drivers.machine import reinterpret, select
 
 
 class _Format(NamedTuple):
@@ -30,25 +29,25 @@ _FORMATS = {
 }
 
 
-def _polynomial(terms: list[Any]) -> Compiled:
+def _polynomial(terms: list[Any], target: Primitives) -> Any:
     """``polynomial(x)`` with these coefficients, the constant first, by Horner's scheme: the smallest errors."""
     text = f"a{len(terms) - 1}"
     for k in reversed(range(len(terms) - 1)):
         text = f"({text} * x + a{k})"
     names = {f"a{k}": term for k, term in enumerate(terms)}
     lines = ["def polynomial(x):", f"    return {text}"]
-    return compiled(generated("polynomial", lines, names), inlined=True)
+    return target.part(generated("polynomial", lines, names))
 
 
 @cache
-def real_power(element: Any) -> Callable[[Any, Any], Any]:
+def real_power(element: Any, target: Primitives) -> Callable[[Any, Any], Any]:
     """``power(x, y)`` for numbers of this type: 2 to y times the binary logarithm of x >= 0; NaN for x < 0.
 
     The logarithm is a whole number and a rest of up to a half, each multiplied by y on its own, and y in two parts: so
     that an error of the last place of a large logarithm is not one of many last places of the power: within
     1.5 (1 + abs(y)) of them.
     """
-    f = _FORMATS[element]
+    f, select, reinterpret = _FORMATS[element], target.select, target.reinterpret
     integer, width = f.integer, f.integer(f.fraction)
     zero, one, two, infinity = element(0), element(1), element(2), element(np.inf)
     half_root = np.array(math.sqrt(0.5), element).view(integer)[()]
@@ -57,9 +56,11 @@ def real_power(element: Any) -> Callable[[Any, Any], Any]:
     whole = element(1.5 * 2.0**f.fraction)
     whole_bits, sample = np.array(whole).view(integer)[()], integer(0)
     split = element(2.0 ** (f.fraction // 2 + 2) + 1)
-    series = _polynomial([element(2 / math.log(2) / (2 * k + 1)) for k in range(f.of_logarithm)])
+    series = _polynomial(
+        [element(2 / math.log(2) / (2 * k + 1)) for k in range(f.of_logarithm)], target
+    )
     exponential = _polynomial(
-        [element(math.log(2) ** k / math.factorial(k)) for k in range(f.of_exponential)]
+        [element(math.log(2) ** k / math.factorial(k)) for k in range(f.of_exponential)], target
     )
     most = element(2 * f.bias)
     bias = integer(f.bias)
@@ -68,7 +69,7 @@ def real_power(element: Any) -> Callable[[Any, Any], Any]:
         scale = integer(reinterpret(turns + whole, sample) - whole_bits + bias)
         return reinterpret(integer(scale << width), turns)
 
-    power_of_two = compiled(two_to, inlined=True)
+    power_of_two = target.part(two_to)
 
     def power(x, y):  # type: ignore[no-untyped-def]
         bits = reinterpret(x, sample)

@@ -233,12 +233,17 @@ def source(variant: Variant, body: Body) -> list[str]:
 
 def loaded(variant: Variant, body: Body) -> list[str]:
     """What is the same for all blocks: coefficients, and accumulators."""
-    numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
-    used = [*sorted(set(range(LEADING)) & _mentioned(body.lines)), *numbers]
+    used = used_coefficients(variant, body)
     lines = []
     if used:
         lines.append(f"{', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}")
     return lines + [f"sums{k} = sums[{k}]" for k in range(body.sums)]
+
+
+def used_coefficients(variant: Variant, body: Body) -> list[int]:
+    """The columns of a row of coefficients that a loop refers to."""
+    numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
+    return [*sorted(set(range(LEADING)) & _mentioned(body.lines)), *numbers]
 
 
 def blocks(variant: Variant, body: Body) -> list[str]:
@@ -310,7 +315,8 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
 def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
     """The key of a block's noise, and its arrays or one number for its row; `shown` of a slot of lines' columns."""
     if variant.draws:
-        yield f"key0, key1 = block_key(c, {variant.keys}, start)"
+        numbers = ", ".join(f"c[{variant.keys + i}]" for i in range(noise.KEYS))
+        yield f"key0, key1 = block_key({numbers}, start)"
     for name, _, where, row in arrays(variant, body):
         yield f"{name} = open_{name}(start, m, scratch[{row}], {', '.join(where)})"
     if body.gradient and variant.unit_columns:

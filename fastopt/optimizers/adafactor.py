@@ -7,7 +7,7 @@ from typing import Any
 from fastopt.hyperparameters import Interval
 from fastopt.measures import Measure
 from fastopt.optimizer import Optimizer
-from fastopt.scalar import maximum, minimum, sqrt, where
+from fastopt.scalar import maximum, minimum, power, sqrt, where
 from fastopt.slots import Slot
 
 
@@ -128,7 +128,7 @@ class Adafactor(Optimizer):
     def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
         lr, size = h["lr"], maximum(h["size"], 1)
         eps = h["ep1"] if h["ep1"] == h["ep1"] else h["machine_eps"]
-        fresh = t ** h["beta2_decay"]
+        fresh = power(float(t), h["beta2_decay"])
         is_vector = h["rows"] + h["columns"] == 0
         rms = sqrt(h["param_sq"] / size)
         excess = sqrt(h["update_sq"] / size) / h["d"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastopt.hyperparameters import NONNEGATIVE
 from fastopt.optimizer import Optimizer
-from fastopt.scalar import sqrt, where
+from fastopt.scalar import power, sqrt, where
 from fastopt.slots import Slot
 
 _UNLIMITED = float("inf")
@@ -108,7 +108,7 @@ class ADOPT(Optimizer):
         l2 = 0.0 if h["decoupled_weight_decay"] else decay
         shrink = lr * decay if h["decoupled_weight_decay"] else 0.0
         beta1, beta2 = (1.0, 0.0) if t == 1 else (h["beta1"], h["beta2"])
-        limit = (t - 1.0) ** h["clip_exponent"] if h["use_clipping"] else _UNLIMITED
+        limit = power(t - 1.0, h["clip_exponent"]) if h["use_clipping"] else _UNLIMITED
         along_m, along_u = (lr * beta1, lr * (1.0 - beta1)) if h["nesterov"] else (lr, 0.0)
         return l2, shrink, h["eps"], limit, 1.0 - beta1, beta2, 1.0 - beta2, along_m, along_u
 

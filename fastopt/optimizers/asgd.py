@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from fastopt.optimizer import Optimizer
-from fastopt.scalar import maximum, where
+from fastopt.scalar import maximum, power, where
 from fastopt.slots import Slot
 
 
 def _rate(h: Any, t: Any) -> Any:
     """The learning rate after t steps."""
-    return h["lr"] / (1.0 + h["lambd"] * h["lr"] * t) ** h["alpha"]
+    return h["lr"] / power(1.0 + h["lambd"] * h["lr"] * t, h["alpha"])
 
 
 def _weight(h: Any, t: Any) -> Any:

@@ -11,7 +11,7 @@ from fastopt.slots import Slot
 
 
 def _momentum(h: Any, t: Any) -> Any:
-    return h["beta1"] * (1.0 - 0.5 * 0.96 ** (t * h["momentum_decay"]))
+    return h["beta1"] * (1.0 - 0.5 * power(0.96, t * h["momentum_decay"]))
 
 
 class NAdam(Optimizer):

@@ -124,6 +124,7 @@ class NAG(Optimizer):
 
     def propose(self, grads: Any, out: Any = None, **options: Any) -> Any:
         """`Optimizer.propose`; without `lookahead` before it a RuntimeError."""
+        self._require_host("propose")
         self._require_ahead(True, "propose: call lookahead() first and take the gradient there")
         made = super().propose(grads, out, **options)
         w, leaves = self._workspace, (self._forest.leaves(a) for a in (grads, made))

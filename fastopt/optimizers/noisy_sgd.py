@@ -6,7 +6,7 @@ from typing import Any
 
 from fastopt.hyperparameters import ANY, NONNEGATIVE
 from fastopt.optimizer import Optimizer
-from fastopt.scalar import sqrt
+from fastopt.scalar import power, sqrt
 from fastopt.slots import Slot
 
 
@@ -89,7 +89,7 @@ class NoisySGD(Optimizer):
 
     @staticmethod
     def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
-        spread = sqrt(h["eta"] / float(t) ** h["gamma"])
+        spread = sqrt(h["eta"] / power(float(t), h["gamma"]))
         return h["weight_decay"], spread, h["momentum"], h["lr"]
 
     @staticmethod

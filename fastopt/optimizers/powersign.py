@@ -7,7 +7,7 @@ from typing import Any
 
 from fastopt.hyperparameters import DECAY, NONNEGATIVE, Interval
 from fastopt.optimizer import Optimizer
-from fastopt.scalar import sign, where
+from fastopt.scalar import power, sign, where
 from fastopt.slots import Slot
 
 
@@ -74,7 +74,7 @@ class PowerSign(Optimizer):
 
     @staticmethod
     def coefficients(h: Any, t: Any) -> tuple[Any, ...]:
-        return h["beta"], 1.0 - h["beta"], h["base"] ** h["sign_decay"], h["lr"], 0.0
+        return h["beta"], 1.0 - h["beta"], power(h["base"], h["sign_decay"]), h["lr"], 0.0
 
     @staticmethod
     def update(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -10,7 +10,7 @@ import numpy as np
 from fastopt import checkpoint
 from fastopt.hyperparameters import NONNEGATIVE, Group
 from fastopt.optimizer import Optimizer
-from fastopt.scalar import maximum, where
+from fastopt.scalar import maximum, power, where
 
 # ---- the formula ----------------------------------------------------------------------------------
 
@@ -22,7 +22,7 @@ def warmed_up(h: Any, t: Any) -> Any:
 
 def _weight(h: Any, t: Any, largest: Any) -> Any:
     """What the point of step t weighs in the average."""
-    return float(t) ** h["r"] * largest ** h["weight_lr_power"]
+    return power(float(t), h["r"]) * power(largest, h["weight_lr_power"])
 
 
 def weigh(h: Any, t: Any, rate: Any) -> tuple[Any, ...]:

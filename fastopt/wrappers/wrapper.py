@@ -57,6 +57,7 @@ class Wrapper(Optimizer):
             raise TypeError(
                 f"{name}: optimizer is a {inner}; expected one of fastopt's, as in {name}(fastopt.Adam(params))"
             )
+        optimizer._require_host(name)
         declared = optimizer._workspace.declared
         taken = {*self.slots, *self.running} & {*declared.slots, *declared.running}
         given = [option for option in OPTIONS if option in declared.kinds]

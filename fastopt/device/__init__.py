@@ -1,0 +1,68 @@
+"""Optimizers of arrays on a CUDA device: imported when the first such parameter is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastopt.device.arrays import DeviceArray, adopt
+from fastopt.device.runner import DeviceRunner
+from fastopt.device.workspace import DeviceWorkspace
+from fastopt.formula import Formula
+from fastopt.tree import on_device
+from fastopt.workspace import Workspace
+
+__all__ = ["DeviceArray", "adopted", "moved"]
+
+
+def adopted(
+    w: Workspace, optimizer: type[Formula], parameters: Sequence[Any], names: Sequence[str]
+) -> tuple[list[DeviceArray], int]:
+    """Parameters by their interfaces, and the number of their device.
+
+    Raises
+    ------
+    TypeError
+        If some are in host memory, or the optimizer has no kernels for a device.
+    ValueError
+        If they are on different devices.
+    """
+    if w.parameters and not w.on_device:
+        raise TypeError(
+            f"parameter {names[0]} is on a CUDA device; expected host memory, like the first parameters'"
+        )
+    for p, name in zip(parameters, names, strict=True):
+        if not on_device(p):
+            where = "in host memory" if isinstance(p, np.ndarray) else f"a {type(p).__name__}"
+            raise TypeError(
+                f"parameter {name} is {where}, others on a CUDA device; expected all in one place"
+            )
+    found = [adopt(p, f"parameter {name}") for p, name in zip(parameters, names, strict=True)]
+    places = {p.device: name for p, name in zip(found, names, strict=True) if p.nbytes}
+    if isinstance(w, DeviceWorkspace):
+        places.setdefault(w.device, w.names[0])
+    if len(places) > 1:
+        where = " and ".join(f"{name} on {number}" for number, name in places.items())
+        raise ValueError(f"parameters are on several devices: {where}; expected one device")
+    _require_kernels(optimizer)
+    return found, next(iter(places), 0)
+
+
+def _require_kernels(optimizer: type[Formula]) -> None:
+    missing = None
+    if any(measure.whole is not None for measure in optimizer.measures):
+        missing = "a stage of it is Python code over whole arrays"
+    if optimizer.storages:
+        missing = "its slots are packed"
+    if missing:
+        raise TypeError(
+            f"{optimizer.__name__} has no CUDA kernels yet: {missing}; keep its parameters in host memory"
+        )
+
+
+def moved(w: Workspace, device: int) -> tuple[DeviceWorkspace, DeviceRunner]:
+    """An empty workspace on a device in the place of one in host memory, and its runner."""
+    workspace = DeviceWorkspace(w.declared, device)
+    return workspace, DeviceRunner(workspace)

@@ -1,0 +1,131 @@
+"""`Optimizer.step_rows` on a device: a tile for each row, laid by the host, and gradients of a row that is named again added up."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastopt import touched
+from fastopt.device import pipeline
+from fastopt.device.arrays import DeviceArray
+from fastopt.device.outcome import DeviceStepInfo
+from fastopt.device.runner import DeviceRunner
+from fastopt.device.workspace import DeviceTable
+from fastopt.drivers.cuda import repeated, runtime, tensors
+from fastopt.pipeline import Request
+from fastopt.table import SHIFT, Table
+from fastopt.touched import Touched
+from fastopt.tree import on_device
+from fastopt.variant import ROWS, Variant
+
+
+class DeviceRowTables(touched.RowTables):
+    """What steps over rows keep from one to the next, on both sides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._memory: dict[tuple[str, int], tuple[Any, int]] = {}
+        self.sums: list[tuple[Any, tuple[int, int], tuple[int, ...]]] = []  # to be launched
+
+    def _add_up(
+        self, t: Touched, k: int, order: np.ndarray, starts: np.ndarray, mentions: np.ndarray,
+        chunks: int, tiles: np.ndarray, variant: Variant,
+    ) -> None:  # fmt: skip
+        """Note what is to be added up, and let the tiles have the sums."""
+        groups, row = len(starts) - 1, t.width * variant.dtype.itemsize
+        positions = np.ascontiguousarray(mentions[1, order])
+        place = {"starts": starts.astype(np.int64), "positions": positions}
+        addresses = [self.put(name, k, array) for name, array in place.items()]
+        base, sums = t.gradients.ctypes.data, self.room("sums", k, groups * row)
+        for group, one in enumerate(order[starts[:-1]]):
+            first = mentions[2, one]
+            shift = sums + group * row - base - mentions[0, one] * row
+            tiles[first : first + chunks, SHIFT] = shift
+        kernel = repeated.add_up(variant.dtype)
+        grid = groups, -(-t.width // repeated.PIECE)
+        self.sums.append((kernel, grid, (*addresses, base, sums, t.width)))
+
+    def room(self, name: str, k: int, nbytes: int) -> int:
+        """The address of that much memory, which lasts until more is asked for."""
+        kept = self._memory.get((name, k))
+        if kept is None or kept[1] < nbytes:
+            kept = self._memory[name, k] = runtime.Memory(2 * nbytes, self.device), 2 * nbytes
+        return int(kept[0].address)
+
+    def put(self, name: str, k: int, array: np.ndarray) -> int:
+        """The address of a copy on the device."""
+        address = self.room(name, k, array.nbytes)
+        runtime.upload(address, array, self.stream)
+        return address
+
+    device, stream = 0, 0
+
+
+def step(
+    runner: DeviceRunner,
+    kept: DeviceRowTables | None,
+    rows: Sequence[Any],
+    leaves: Sequence[Any],
+    request: Request,
+    monitor: bool,
+) -> tuple[DeviceRowTables, DeviceStepInfo]:
+    """A step of some rows, and what is kept for the next."""
+    w = runner.workspace
+    if any(slot.of_lines for slot in w.declared.optimizer.slots.values()):
+        raise TypeError(
+            f"step_rows: {w.declared.optimizer.__name__} keeps a number for each row, of which it has no CUDA "
+            "kernels for single rows yet; keep its parameters in host memory"
+        )
+    if any(w.counts_rows(k) for k in range(len(w.parameters))):
+        raise TypeError(
+            f"step_rows: rows of {w.declared.optimizer.__name__} have step counts of their own, which is not there "
+            "yet on a device; keep its parameters in host memory"
+        )
+    numbers = [np.asarray(DeviceArray.of(r)) if on_device(r) else r for r in rows]
+    chosen = touched.accept(w, numbers, leaves, runner.accept)
+    if request.zero_grads:
+        _require_writable(w.names, chosen)
+    tables = kept or DeviceRowTables()
+    tables.device, tables.stream, tables.sums = w.device, runner.stream, []
+    runtime.enter(w.device)
+    over = tables.build(w, w.tables, chosen)
+    part = copy.copy(runner)
+    part.tables = [
+        _over(base, table, tables, i)
+        for i, (base, table) in enumerate(zip(w.device_tables, over, strict=True))
+    ]
+    for kernel, grid, arguments in tables.sums:
+        runtime.launch(kernel, runner.exact, w.device, grid, arguments, runner.stream)
+    # zeros come last: those of the loop would be where sums are
+    plain = dataclasses.replace(request, zero_grads=False)
+    info = pipeline.step_located(part, plain, monitor, frozenset({ROWS}))
+    runner.decisions = part.decisions
+    for t in chosen if request.zero_grads else ():
+        if t is not None:
+            runtime.clear(t.gradients.ctypes.data, t.gradients.nbytes, runner.stream)
+    return tables, info
+
+
+def _require_writable(names: Sequence[str], chosen: Sequence[Touched | None]) -> None:
+    for t, name in zip(chosen, names, strict=True):
+        if t is not None and not t.gradients.flags.writeable:
+            raise ValueError(
+                f"gradient of {name} is read-only; zero_grads=True needs writable arrays"
+            )
+
+
+def _over(base: DeviceTable, table: Table, kept: DeviceRowTables, i: int) -> DeviceTable:
+    """A table's tensors, and only these tiles of them."""
+    made = copy.copy(base)
+    made.rows = len(table.tiles)
+    made.longest = int(table.tiles[:, 2].max()) if made.rows else 0
+    made.tiles = kept.put("tiles of a table", i, np.ascontiguousarray(table.tiles))
+    made.spans = kept.put("spans of a table", i, tensors.spans(table.tiles, base.count))
+    made.blocks = kept.room("blocks of a table", i, table.blocks.nbytes)
+    # a row may begin anywhere
+    made.aligned = False
+    return made

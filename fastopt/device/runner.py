@@ -1,0 +1,206 @@
+"""Runs the passes of a step on a device: launches, in the order of a stream, and nothing that waits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastopt.device.arrays import DeviceArray, adopt
+from fastopt.device.workspace import DeviceTable, DeviceWorkspace
+from fastopt.drivers.cuda import kernels, lines, runtime, tensors
+from fastopt.drivers.cuda.kernels import PIECE, Kernel
+from fastopt.gradients import overlaps
+from fastopt.slots import memory_order
+from fastopt.variant import MONITOR, PROPOSE, Variant
+
+
+class DeviceRunner:
+    """Steps over a workspace's tables.
+
+    Attributes
+    ----------
+    stream : int
+        Where everything is launched.
+    exact : bool
+        Whether kernels fuse no multiplication with an addition.
+    """
+
+    def __init__(self, workspace: DeviceWorkspace) -> None:
+        self.workspace = workspace
+        self.stream, self.exact = 0, False
+        self.tables: list[DeviceTable] | None = None  # others than the workspace's
+        self.decisions: Any = None  # room for what is decided on the device
+
+    # ---- gradients ------------------------------------------------------------------------------
+
+    def locate(
+        self, leaves: Sequence[Any], zeroed: bool = False, what: str = "gradient"
+    ) -> list[Any]:
+        """Check all gradients and note where they lie; what must be held until they are used."""
+        w = self.workspace
+        held: list[Any] = []
+        addresses = []
+        for leaf, p, name in zip(leaves, w.parameters, w.names, strict=True):
+            if leaf is None:
+                addresses.append(0)
+                continue
+            g = self.accept(leaf, p, f"{what} of {name}", w.occupied)
+            if zeroed and not g.flags.writeable:
+                raise ValueError(
+                    f"{what} of {name} is read-only; zero_grads=True needs writable arrays"
+                )
+            held.append(g)
+            # that of an empty array may be 0, which stands for none
+            addresses.append(g.ctypes.data if g.nbytes else 16)
+        w.gradients[:] = addresses
+        return held
+
+    def accept(
+        self,
+        gradient: Any,
+        p: Any,
+        name: str,
+        busy: np.ndarray,
+        rows: tuple[int, ...] | None = None,
+    ) -> DeviceArray:
+        """A gradient as it lies on the device, or an error; with `rows` that of as many rows, in this shape."""
+        g = adopt(gradient, name)
+        shape = p.shape if rows is None else (*rows, *p.shape[1:])
+        expected = f"an array of {p.dtype.name} with shape {shape}, or None"
+        if g.dtype != p.dtype:
+            raise TypeError(f"{name} has dtype {g.dtype}; expected {expected}")
+        if g.shape != shape:
+            raise ValueError(f"{name} has shape {g.shape}; expected {expected}")
+        own = g.flags.c_contiguous if memory_order(p) == "C" else g.flags.f_contiguous
+        if not own or not g.flags.aligned:
+            raise ValueError(
+                f"{name} has strides {g.strides}; expected the memory order of the parameter, "
+                f"{memory_order(p)!r}: gradients in device memory are not copied"
+            )
+        start = g.ctypes.data
+        if g.nbytes and overlaps(start, start + g.nbytes, busy):
+            raise ValueError(
+                f"{name} overlaps the memory of a parameter or of the optimizer's state; "
+                "give it memory of its own"
+            )
+        if g.nbytes and g.device != self.workspace.device:
+            raise ValueError(
+                f"{name} is on device {g.device}; expected {self.workspace.device}, where the parameter is"
+            )
+        return g
+
+    def forget_request(self) -> None:
+        """Let gradients be neither multiplied nor limited, as in an ordinary step, and forget the inputs."""
+        w = self.workspace
+        w.gains[:] = 1.0, np.inf
+        for name in w.declared.inputs:
+            w.settings[name] = 0.0
+
+    # ---- passes ---------------------------------------------------------------------------------
+
+    def step(self, leaves: Sequence[Any]) -> None:
+        """An ordinary step: check all gradients, then step every tensor that has one."""
+        w = self.workspace
+        held = self.locate(leaves)
+        self.update(frozenset(), self.begin())
+        w.note_step(certain=True)
+        del held
+
+    def begin(self) -> dict[str, int]:
+        """Let the device have what the host has changed; what kernels are called with, by name."""
+        runtime.enter(self.workspace.device)
+        known = self.workspace.push(self.stream)
+        return {**known, "verdict": self.workspace.verdict.address}
+
+    def update(
+        self, options: frozenset[str], known: dict[str, int], outs: np.ndarray | None = None
+    ) -> None:
+        """The rule's sums and its update, for all tensors with a gradient; of a proposal, into `outs`."""
+        tables = self.all_tables()
+        variants = [dataclasses.replace(t.variant, options=options) for t in tables]
+        for stage in range(variants[0].stages):
+            for table, variant in zip(tables, variants, strict=True):
+                self._prepare(table, variant, stage, known)
+                self._measure(table, variant, stage, known)
+        for i, (table, variant) in enumerate(zip(tables, variants, strict=True)):
+            counters = known["counters"] if i == 0 else 0
+            self._prepare(table, variant, variant.stages, {**known, "counters": counters})
+            self._elements(table, variant, None, known, outs)
+            if variant.has_lines and PROPOSE not in options:
+                self.launch(lines.commit(variant), (table.count, 1), table, known)
+
+    def move(self, name: str, active: np.ndarray | None = None) -> None:
+        """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0.
+
+        A fold is applied to those whose entry is the address of an array.
+        """
+        w = self.workspace
+        w.gradients[:] = w.everyone if active is None else active
+        known = {**self.begin(), "counters": 0}
+        for table in w.device_tables:
+            self._prepare(table, table.variant, None, known)
+            self._elements(table, table.variant, name, known)
+
+    def all_tables(self) -> list[DeviceTable]:
+        """Those that a step walks."""
+        return self.workspace.device_tables if self.tables is None else self.tables
+
+    # ---- kernels --------------------------------------------------------------------------------
+
+    def _prepare(
+        self, table: DeviceTable, variant: Variant, stage: int | None, known: dict[str, int]
+    ) -> None:
+        kernel = tensors.prepare(variant, stage)
+        blocks = -(-table.count // tensors.THREADS)
+        named = {**known, "coefficients_of": table.coefficients}
+        self.launch(kernel, (blocks, 1), table, named)
+
+    def _measure(
+        self, table: DeviceTable, variant: Variant, stage: int, known: dict[str, int]
+    ) -> None:
+        measures = variant.rule.measures
+        measure = measures[stage]
+        if measure.scope == "lines":
+            if variant.has_lines:
+                self.launch(lines.measure(variant, stage), (table.bands, 1), table, known)
+                self.launch(lines.combine(variant, stage), (table.count, 1), table, known)
+            return
+        self.launch(kernels.measure(variant, stage), (table.rows, 1), table, known)
+        if measure.results:
+            first = sum(len(m.results) for m in measures[:stage])
+            kernel = tensors.gather(first, len(measure.results), measure.reduce)
+            self.gather(kernel, table, sum(len(m.results) for m in measures), known)
+
+    def gather(
+        self, kernel: Kernel, table: DeviceTable, columns: int, known: dict[str, int]
+    ) -> None:
+        """Add up the blocks of each tensor into totals of so many columns."""
+        self.launch(kernel, (table.count, 1), table, {**known, "width": 8 * columns})
+
+    def _elements(
+        self,
+        table: DeviceTable,
+        variant: Variant,
+        name: str | None,
+        known: dict[str, int],
+        outs: np.ndarray | None = None,
+    ) -> None:
+        reads = name is None or name in dict(variant.rule.folds)
+        others = [self.workspace.gradients] * reads + ([] if outs is None else [outs])
+        wide = table.aligned and not any((addresses % 16).any() for addresses in others)
+        if name is not None:
+            kernel = kernels.move(variant, name, wide)
+        else:
+            kernel = kernels.update(variant, wide and MONITOR not in variant.options)
+        pieces = 1 if MONITOR in variant.options else -(-table.longest // PIECE)
+        self.launch(kernel, (table.rows, pieces), table, known)
+
+    def launch(
+        self, kernel: Kernel, grid: tuple[int, int], table: DeviceTable, known: dict[str, int]
+    ) -> None:
+        """Start a kernel over a table."""
+        arguments = table.over(kernel.arguments, known)
+        runtime.launch(kernel, self.exact, self.workspace.device, grid, arguments, self.stream)

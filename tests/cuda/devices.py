@@ -1,0 +1,96 @@
+"""Arrays that say that they are on a device, and optimizers side by side on both drivers."""
+
+from __future__ import annotations
+
+import numpy as np
+from case import curvature
+from references import plain_step, step
+
+
+class OnDevice:
+    """An array of another library's; under the simulator device memory is the host's."""
+
+    def __init__(self, array, writeable=True):
+        self.array, self._writeable = array, writeable
+
+    @property
+    def __cuda_array_interface__(self):
+        a = self.array
+        packed = a.flags.c_contiguous
+        return {
+            "shape": a.shape,
+            "typestr": a.dtype.str,
+            "data": (a.ctypes.data if a.size else 0, not self._writeable),
+            "strides": None if packed else a.strides,
+            "version": 3,
+        }
+
+
+class ByDLPack:
+    """An array that speaks DLPack only."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack_device__(self):
+        return (2, 0)
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__()
+
+
+def on_device(tree):
+    """The same nest around copies on the device; None stays."""
+    if isinstance(tree, dict):
+        return {k: on_device(v) for k, v in tree.items()}
+    if isinstance(tree, list):
+        return [on_device(v) for v in tree]
+    return tree if tree is None else OnDevice(tree.copy(order="K"))
+
+
+def numbers(dtype, shapes, seed=0):
+    rng = np.random.default_rng(seed)
+    made = [rng.normal(size=s) for s in shapes]
+    if np.dtype(dtype).kind == "c":
+        made = [a + 1j * rng.normal(size=a.shape) for a in made]
+    return [np.asarray(a, dtype) for a in made]
+
+
+class Pair:
+    """The same optimizer on both drivers, and what they have."""
+
+    def __init__(self, make, params):
+        self.host, self.device = params, on_device(params)
+        self.cpu, self.cuda = make(self.host), make(self.device)
+
+    def step(self, grads, **options):
+        on = on_device(grads)
+        if options:
+            infos = self.cpu.step(grads, **options), self.cuda.step(on, **options)
+        else:
+            infos = step(self.cpu, grads), plain_step(self.cuda, on)
+            for name in self.cuda.folds:
+                taken = [None if g is None else curvature(g) for g in leaves(grads)]
+                fold = self.cuda._forest.build(on_device(taken))
+                self.cuda._fold(name, fold, name)
+        return infos, on
+
+    def require_equal(self):
+        """Parameters, step counts, running numbers and slots, bit for bit."""
+        for a, b in zip(leaves(self.host), leaves(self.device), strict=True):
+            np.testing.assert_array_equal(a, b.array)
+        assert len(self.cpu.state) == len(self.cuda.state)
+        for k, mine in self.cpu.state.items():
+            other = self.cuda.state[k]
+            assert list(mine) == list(other)
+            for name, value in mine.items():
+                np.testing.assert_array_equal(value, np.asarray(other[name]), err_msg=name)
+        assert self.cpu.steps_taken == self.cuda.steps_taken
+        assert self.cpu.skipped_steps == self.cuda.skipped_steps
+
+
+def leaves(tree):
+    if isinstance(tree, dict | list):
+        values = tree.values() if isinstance(tree, dict) else tree
+        return [leaf for value in values for leaf in leaves(value)]
+    return [tree]

@@ -1,0 +1,344 @@
+"""Options, moves, groups, streams and errors of optimizers on a device, under CUDA's simulator."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from devices import ByDLPack, OnDevice, Pair, numbers, on_device
+from references import make
+
+import fastopt
+from fastopt.device import DeviceArray, outcome
+
+SHAPES = [(130,), (7,), (0,)]
+
+
+def adam(params, **more):
+    return fastopt.AdamW(params, lr=0.1, **more)
+
+
+def lamb(params, **more):
+    return fastopt.LAMB(params, lr=0.1, **more)
+
+
+# ---- options -----------------------------------------------------------------------------------
+
+OPTIONS = {
+    "scale": ({"scale": 0.5}, 1.0),
+    "value": ({"clip_value": 0.25}, 1.0),
+    "norm": ({"scale": 0.5, "clip_norm": 1.0}, 1.0),
+    "norm that is large enough": ({"clip_norm": 1e6}, 1.0),
+    "each": ({"clip_norm_each": 0.5, "clip_value": 0.1}, 1.0),
+    "zeros": ({"zero_grads": True}, 1.0),
+    "sums that overflow": ({"clip_norm": 1.0}, 1e30),
+    "sums that vanish": ({"clip_norm": 1e-3}, 1e-30),
+    "no gradient": ({"clip_norm": 1.0}, 0.0),
+    "a factor below normal numbers": ({"scale": 1e-39}, 1e30),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options(name):
+    options, size = OPTIONS[name]
+    pair = Pair(adam, numbers(np.float32, SHAPES))
+    for t in range(2):
+        grads = [(g * size).astype(np.float32) for g in numbers(np.float32, SHAPES, t)]
+        (mine, other), on = pair.step(grads, **options)
+        assert other == mine
+        for a, b in zip(grads, on, strict=True):
+            np.testing.assert_array_equal(a, b.array)
+    pair.require_equal()
+
+
+@pytest.mark.parametrize("maker", [adam, lamb])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_skipping_is_decided_on_the_device(maker, bad):
+    pair = Pair(maker, numbers(np.float32, SHAPES))
+    for t in range(3):
+        grads = numbers(np.float32, SHAPES, t)
+        if t == 1:
+            grads[0][5] = bad
+        (mine, other), on = pair.step(grads, skip_nonfinite=True, zero_grads=True)
+        assert (other.skipped, mine.skipped) == (t == 1, t == 1)
+        assert not any(b.array.any() for b in on)
+        pair.require_equal()
+    assert pair.cuda.skipped_steps == 1
+
+
+def test_not_finite_and_not_skipped():
+    pair = Pair(adam, numbers(np.float32, SHAPES))
+    grads = numbers(np.float32, SHAPES)
+    grads[1][2] = np.nan
+    (mine, other), _ = pair.step(grads, clip_norm=1.0)
+    assert np.isnan(mine.grad_norm)
+    assert np.isnan(other.grad_norm)
+    pair.require_equal()
+
+
+def test_average_bounds_and_monitor():
+    pair = Pair(lambda p: adam(p, ema_decay=0.75, bounds=(-0.5, 1.0)), numbers(np.float32, SHAPES))
+    pair.cpu.monitor = pair.cuda.monitor = True
+    for t in range(2):
+        (mine, other), _ = pair.step(numbers(np.float32, SHAPES, t), clip_norm=1.0)
+        np.testing.assert_allclose(list(other)[1:], list(mine)[1:], rtol=1e-12)
+    pair.require_equal()
+    for a, b in zip(pair.cpu.ema_params, pair.cuda.ema_params, strict=True):
+        assert isinstance(b, DeviceArray)
+        np.testing.assert_array_equal(a, np.asarray(b))
+
+
+def test_what_steps_tell_is_read_when_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(outcome, "_PLACES", 3)
+    opt = adam(on_device(numbers(np.float32, [(3,)])))
+    infos = [
+        opt.step([OnDevice(np.full(3, t, np.float32))], clip_norm=1.0) for t in range(5)
+    ]  # more than there are places for
+    for t, info in enumerate(infos):
+        np.testing.assert_allclose(info.grad_norm, t * np.sqrt(3), rtol=1e-6)
+    skipped, norm, *rest = infos[2]
+    assert (skipped, norm, rest) == (False, infos[2].grad_norm, [None, None])
+    assert "grad_norm=3.46" in repr(infos[2])
+    assert infos[2] == infos[2].read()
+
+
+# ---- other passes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["NAG", "ScheduleFreeAdamW", "Sophia"])
+def test_moves_and_folds(name):
+    cls = getattr(fastopt, name)
+    pair = Pair(lambda p: make(cls, p), numbers(np.float32, SHAPES))
+    for t in range(3):
+        grads = numbers(np.float32, SHAPES, t)
+        if t == 1:
+            grads[0] = None
+        pair.step(grads)
+    if name == "ScheduleFreeAdamW":
+        for opt in (pair.cpu, pair.cuda):
+            opt.eval()
+        pair.require_equal()
+        for opt in (pair.cpu, pair.cuda):
+            opt.train()
+    pair.require_equal()
+
+
+@pytest.mark.parametrize("maker", [adam, lamb])
+def test_proposals(maker):
+    pair = Pair(maker, numbers(np.float32, SHAPES))
+    pair.step(numbers(np.float32, SHAPES))
+    grads = [None, *numbers(np.float32, SHAPES, 1)[1:]]
+    mine = pair.cpu.propose(grads, clip_norm=1.0)
+    other = pair.cuda.propose(on_device(grads), clip_norm=1.0)
+    for a, b in zip(mine, other, strict=True):
+        np.testing.assert_array_equal(a, np.asarray(b))
+    pair.require_equal()
+    out = on_device(numbers(np.float32, SHAPES))
+    assert pair.cuda.propose(on_device(grads), out=out, clip_norm=1.0) is out
+    for a, b in zip(mine, out, strict=True):
+        np.testing.assert_array_equal(a, b.array)
+    pair.require_equal()
+    with pytest.raises(ValueError, match="share memory"):
+        pair.cuda.propose(on_device(grads), out=pair.device)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"clip_norm": 0.5, "skip_nonfinite": True}, {"zero_grads": True}]
+)
+def test_rows(options):
+    """In any order, named again, of more than one tile, beside a whole parameter and one that is left alone."""
+    shapes = [(9, 5), (6, 2, 3), (4, 4100), (7,), (3, 2)]
+    pair = Pair(lambda p: adam(p, ema_decay=0.9), numbers(np.float32, shapes))
+    named = [[7, 3, 7, 0, 7, 3], np.array([[5, 1], [5, 5]]), [2], None, None]
+    for t in range(2):
+        sizes = [(6, 5), (2, 2, 2, 3), (1, 4100), (7,)]
+        grads = [*numbers(np.float32, sizes, t), None]
+        on = on_device(grads)
+        mine = pair.cpu.step_rows(named, grads, **options)
+        other = pair.cuda.step_rows(named, on, **options)
+        assert tuple(mine) == tuple(other)
+        for a, b in zip(grads[:4], on[:4], strict=True):
+            np.testing.assert_array_equal(a, b.array)
+    pair.require_equal()
+
+
+def test_rows_that_do_not_fit():
+    opt = adam(OnDevice(np.ones((4, 3), np.float32)))
+    good = OnDevice(np.ones((2, 3), np.float32))
+    with pytest.raises(ValueError, match="rows of params has 4; expected numbers from 0 to 3"):
+        opt.step_rows([0, 4], good)
+    with pytest.raises(ValueError, match=r"has shape \(2, 3\); expected .* \(1, 3\)"):
+        opt.step_rows([0], good)
+    with pytest.raises(TypeError, match="RowwiseAdagrad keeps a number for each row"):
+        make(fastopt.RowwiseAdagrad, OnDevice(np.ones((4, 3), np.float32))).step_rows([0, 1], good)
+    assert opt.steps_taken == 0
+
+
+def test_accumulation():
+    pair = Pair(adam, numbers(np.float32, SHAPES))
+    for t in range(3):
+        grads = numbers(np.float32, SHAPES, t)
+        pair.cpu.accumulate(grads)
+        pair.cuda.accumulate(on_device(grads))
+    pair.cpu.step(scale=1 / 3)
+    pair.cuda.step(scale=1 / 3)
+    pair.require_equal()
+    with pytest.raises(RuntimeError, match="none accumulated"):
+        pair.cuda.step()
+
+
+def test_groups_schedules_and_variants():
+    def grouped(params):
+        falling = fastopt.schedules.linear_schedule(0.5, 0.1, 3)
+        opt = fastopt.SGD(
+            [
+                {"params": params[0], "lr": falling, "momentum": 0.5},
+                {"params": params[1], "lr": lambda t: 0.1 / (1 + t)},
+            ],
+            lr=0.1,
+        )
+        opt.add_param_group({"params": params[2]})
+        return opt
+
+    pair = Pair(grouped, numbers(np.float32, [(9,), (4, 3), (5,)]))
+    for t in range(4):
+        pair.step(numbers(np.float32, [(9,), (4, 3), (5,)], t))
+        if t == 1:
+            for opt in (pair.cpu, pair.cuda):
+                opt.param_groups[1]["momentum"] = 0.9
+    pair.require_equal()
+
+
+def test_inputs():
+    pair = Pair(lambda p: fastopt.MoMo(p, lr=0.1), numbers(np.float32, SHAPES))
+    for t in range(2):
+        pair.step(numbers(np.float32, SHAPES, t))
+    pair.require_equal()
+
+
+@pytest.mark.parametrize("shift", [1, 2, 4])
+def test_any_alignment(shift):
+    """Whole vectors where addresses allow it, else single numbers."""
+    start = numbers(np.float32, [(1100,)])[0]
+    room = np.zeros(1200, np.float32)
+    first = -room.ctypes.data // 4 % 4 + shift
+    place = room[first : first + 1100]
+    place[:] = start
+    mine = start.copy()
+    cpu, cuda = adam(mine), adam(OnDevice(place))
+    cpu.step(start)
+    cuda.step(OnDevice(start))
+    np.testing.assert_array_equal(mine, place)
+
+
+# ---- arrays -------------------------------------------------------------------------------------
+
+
+def test_dlpack():
+    mine, other = numbers(np.float32, [(2, 3)])[0], numbers(np.float32, [(2, 3)])[0]
+    cpu, cuda = adam(mine), adam(ByDLPack(other))
+    cpu.step(np.ones((2, 3), np.float32))
+    cuda.step(ByDLPack(np.ones((2, 3), np.float32)))
+    np.testing.assert_array_equal(mine, other)
+
+
+def test_state_is_on_the_device():
+    opt = adam({"W": OnDevice(np.ones((3, 2), np.float32))})
+    opt.step({"W": OnDevice(np.ones((3, 2), np.float32))})
+    m = opt.state["W"]["exp_avg"]
+    described = m.__cuda_array_interface__
+    assert described["shape"] == (3, 2)
+    assert described["typestr"] == "<f4"
+    assert described["data"][0] % 16 == 0
+    np.testing.assert_allclose(np.asarray(m), 0.1, rtol=1e-6)
+    assert isinstance(opt.state_dict()["state"][0]["exp_avg"], np.ndarray)
+    assert "DeviceArray" in repr(m)
+
+
+class Stream:
+    def __cuda_stream__(self):
+        return (0, 7)
+
+
+def test_streams():
+    opt = adam(OnDevice(np.ones(3, np.float32)))
+    g = OnDevice(np.ones(3, np.float32))
+    assert opt._runner.stream == 0
+    opt.step(g, stream=Stream())
+    assert opt._runner.stream == 7
+    opt.step(g)
+    assert opt._runner.stream == 7
+    with pytest.raises(TypeError, match=r"stream is 'x'; expected a CUDA stream"):
+        opt.step(g, stream="x")
+    with pytest.raises(TypeError, match="parameters in host memory have none"):
+        adam(np.ones(3)).step(np.ones(3), stream=0)
+
+
+# ---- errors -------------------------------------------------------------------------------------
+
+
+def test_host_and_device_are_not_mixed():
+    on, off = OnDevice(np.ones(3, np.float32)), np.ones(3, np.float32)
+    with pytest.raises(TypeError, match="parameter b is in host memory, others on a CUDA device"):
+        adam({"a": on, "b": off})
+    with pytest.raises(
+        TypeError, match="gradient of params is in host memory; expected an array on"
+    ):
+        adam(on).step(off)
+    with pytest.raises(TypeError, match="gradient of params is on a CUDA device, the parameter in"):
+        adam(off).step(on)
+    opt = adam([off.copy()])
+    with pytest.raises(TypeError, match="is on a CUDA device; expected host memory"):
+        opt.add_param_group({"params": on})
+    assert len(opt.param_groups) == 1
+    opt = adam([on])
+    with pytest.raises(TypeError, match="in host memory, others on a CUDA device"):
+        opt.add_param_group({"params": off.copy()})
+    assert len(opt.param_groups) == 1
+
+
+def test_gradients_that_do_not_fit():
+    p = np.ones((4, 3), np.float32)
+    opt = adam(OnDevice(p))
+
+    def refused(error, match, gradient, **options):
+        before = p.copy()
+        with pytest.raises(error, match=match):
+            opt.step(gradient, **options)
+        np.testing.assert_array_equal(p, before)
+        assert opt.steps_taken == 0
+
+    refused(TypeError, "has dtype float64", OnDevice(np.ones((4, 3))))
+    refused(ValueError, r"has shape \(3, 4\)", OnDevice(np.ones((3, 4), np.float32)))
+    turned = OnDevice(np.asfortranarray(np.ones((4, 3), np.float32)))
+    refused(ValueError, "in device memory are not copied", turned)
+    refused(ValueError, "overlaps the memory of a parameter", OnDevice(p))
+    good = np.ones((4, 3), np.float32)
+    refused(ValueError, "read-only", OnDevice(good, writeable=False), zero_grads=True)
+    refused(TypeError, "no CUDA kernels yet, expected None", OnDevice(good), clip_adaptive=0.1)
+    refused(ValueError, "scale is 1e[+]39", OnDevice(good), scale=1e39)
+
+
+def test_parameters_that_do_not_fit():
+    with pytest.raises(ValueError, match="read-only"):
+        adam(OnDevice(np.ones(3, np.float32), writeable=False))
+    with pytest.raises(TypeError, match="has dtype float16"):
+        adam(OnDevice(np.ones(3, np.float16)))
+    with pytest.raises(ValueError, match="neither C- nor F-contiguous"):
+        adam(OnDevice(np.ones((4, 4), np.float32)[:, ::2]))
+    p = np.ones(6, np.float32)
+    with pytest.raises(ValueError, match="share memory"):
+        adam([OnDevice(p), OnDevice(p[2:])])
+
+
+def test_what_is_not_there_yet():
+    opt = adam(OnDevice(np.ones((3, 2), np.float32)))
+    calls = {
+        "jit_step": lambda: opt.jit_step(),
+        "copy": lambda: copy.deepcopy(opt),
+        "Lookahead": lambda: fastopt.Lookahead(opt),
+    }
+    for name, call in calls.items():
+        with pytest.raises(TypeError, match=f"{name}: .* on a CUDA device; expected host memory"):
+            call()
