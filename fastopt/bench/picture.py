@@ -26,7 +26,7 @@ def draw(run: Run, file: Path) -> None:
         for peer in run.settings.peers:
             has = [r for r in own if peer in r.times]
             _line(axes, has, peer, f"{optimizer}, {peer}", color=color, linestyle=":", linewidth=2)
-    axes.plot([], [], color="gray", linestyle="--", label="the limit: the traffic twins")
+    axes.plot([], [], color="gray", linestyle="--", label="dashed: the limit, their traffic twins")
     axes.set(xscale="log", yscale="log", xlabel="elements", ylabel="microseconds per step")
     axes.set_title(f"{run.machine['processor']}, {run.threads} threads", fontsize="medium")
     axes.grid(alpha=0.3)
