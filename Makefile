@@ -5,7 +5,8 @@ EXTRAS ?= test
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-all lint docs tables bench bench-docs bench-smoke asv asv-continuous asv-publish clean
+.PHONY: demo test test-all lint docs tables bench bench-docs bench-smoke \
+	bench-quick bench-gate bench-gate-proof asv asv-continuous asv-publish clean
 
 # One stamp per set of extras: installing again only when pyproject.toml changed.
 define environment
@@ -71,6 +72,20 @@ bench-smoke: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core --smoke
 	$(BIN)/python -m benchmarks.whole_step --smoke
 	$(BIN)/python -m benchmarks.training --smoke
+
+# Steps by pytest-benchmark: SAVE=name keeps a run, COMPARE=name compares with one by fractions of twins.
+bench-quick: $(call installed,bench)
+	$(BIN)/python -m pytest -q tests/speed --benchmark-only --benchmark-columns=min,median,iqr \
+	  $(if $(SAVE),--benchmark-save=$(SAVE)) $(if $(COMPARE),--by-twin=$(COMPARE))
+
+# The working tree against a commit; status 1 if a step became slower than LIMIT times, twice and beyond noise.
+BASE ?= HEAD~1
+LIMIT ?= 1.25
+bench-gate: $(call installed,bench)
+	$(BIN)/python -m benchmarks.gate $(BASE) --limit $(LIMIT)
+
+bench-gate-proof: $(call installed,bench)
+	$(BIN)/python -m benchmarks.gate.proof
 
 clean:
 	rm -rf $(VENV) docs/_build build dist demo.png

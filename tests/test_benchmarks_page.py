@@ -13,11 +13,12 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: pl
 from benchmarks import page, record
 
 ROOT = Path(__file__).parent.parent
+SMOKE = json.loads((ROOT / "tests" / "recorded.json").read_text())
 RESULTS = json.loads((ROOT / "docs" / "benchmarks.json").read_text())
 
 
 def with_times(**times):
-    results = copy.deepcopy(RESULTS)
+    results = copy.deepcopy(SMOKE)
     results["machine"]["cache"] = 1 << 20
     results["parts"]["adamw"] = {
         "times": {mode: {str(1 << 24): times} for mode in ("back to back", "between matmuls")},
@@ -31,6 +32,20 @@ def test_the_page_is_made_from_the_record():
     assert (ROOT / "docs" / "benchmarks.md").read_text() == page.made(RESULTS)
     readme = (ROOT / "README.md").read_text()
     assert page.in_readme(readme, RESULTS) == readme
+
+
+def test_figures_that_mean_nothing_are_not_shown_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    assert "these figures mean nothing" in page.made(SMOKE)
+    assert "No figures are recorded yet" in page.in_readme(readme, SMOKE)
+    taken = copy.deepcopy(SMOKE)
+    taken["taken"]["adamw"]["extent"] = "full"
+    assert "| 1,024 |" in page.in_readme(readme, taken)
+
+
+def test_there_is_a_section_for_every_part():
+    assert set(SMOKE["parts"]) == set(record.PARTS) == set(page._SECTIONS)
+    assert page.made(SMOKE).count("\n## ") == len(record.PARTS) + 2
 
 
 def test_whoever_is_faster_is_named():

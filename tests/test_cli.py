@@ -79,6 +79,6 @@ def test_warmup(tmp_path):
 
 def test_version_and_help(tmp_path):
     assert fastopt_command("--version", cwd=tmp_path).strip() == f"fastopt {fastopt.__version__}"
-    for command in ("demo", "doctor", "warmup"):
+    for command in ("bench", "demo", "doctor", "warmup"):
         assert command in said_here("--help")
         assert "Usage" in said_here(command, "--help")

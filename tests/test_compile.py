@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from kinds import ordinary
 from llvmlite import ir
+from loops import innermost_loop
 from references import CLASSES, cases_of
 
 import fastopt
@@ -52,7 +53,7 @@ def test_packed_arithmetic_and_no_promotion(variant):
     assert bits >= preferred_bits()
     if "avx2" in llvm.get_host_cpu_features() and llvm.get_host_cpu_features()["avx2"]:
         assert bits >= 256
-    loop = innermost_loop(assembly, variant.dtype)
+    loop = innermost_loop(assembly, "ps" if variant.dtype == np.float32 else "pd")
     if variant.dtype == np.float32:
         assert not re.search(r"\bv?(mul|add|sub|div|sqrt|cvt)\w*[sp]d\b", loop), loop
         assert "cvtss2sd" not in loop
@@ -74,27 +75,6 @@ def test_options_keep_loops_packed_and_single(cls, options):
     test_packed_arithmetic_and_no_promotion(
         dataclasses.replace(opt._workspace.variant(0), options=frozenset(options))
     )
-
-
-def innermost_loop(assembly, dtype):
-    """The text from the label before the widest packed multiplication to the jump back to it."""
-    suffix = "ps" if dtype == np.float32 else "pd"
-    lines = assembly.splitlines()
-    packed = re.compile(rf"\bv?mul{suffix}\s.*%[yz]mm|\bfmul\s+v")
-    at = [i for i, line in enumerate(lines) if packed.search(line)]
-    loops = []
-    for i in at:
-        label = next(k for k in range(i, -1, -1) if re.match(r"^[.\w]+:", lines[k]))
-        name = lines[label].split(":")[0]
-        back = [
-            k
-            for k in range(i, min(i + 300, len(lines)))
-            if re.search(rf"\bj\w+\s+{re.escape(name)}$", lines[k])
-        ]
-        if back:
-            loops.append("\n".join(lines[label : back[0] + 1]))
-    assert loops, "no packed loop"
-    return max(loops, key=len)
 
 
 def test_the_generated_loop_is_readable():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -35,6 +36,7 @@ def main() -> None:
         "--limit", type=float, default=1.25, help="how many times as slow is too slow"
     )
     parser.add_argument("--rounds", type=int, default=Effort.rounds)
+    parser.add_argument("--caches", type=Path, help="keep compiled kernels here, for the next time")
     chosen = parser.parse_args()
     console = Console(width=100)
     base = commit(chosen.base)
@@ -47,7 +49,7 @@ def main() -> None:
         console.print(f"bench-gate: {chosen.base} is this commit; what differs is not committed")
     with (
         checked_out(base) as source,
-        sides((f"base {base[:10]}", source), ("this", ROOT)) as (old, new),
+        sides((f"base {base[:10]}", source), ("this", ROOT), caches=chosen.caches) as (old, new),
     ):
         measurements = compare(old, new, chosen.limit, Effort(rounds=chosen.rounds))
     for turn, findings in enumerate(measurements, 1):

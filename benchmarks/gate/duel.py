@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.gate.sides import Side, Worker
 from fastopt.bench import statistics
-from fastopt.bench.statistics import Ratio
+from fastopt.bench.statistics import Ratio, Rounds
 
 # An element-wise rule that computes as well as it moves, one that only moves, one with sums, one with sums by
 # rows and columns; a size that the call costs most of, one in the cache, one by all threads.
@@ -80,8 +80,8 @@ def _finding(name: str, rounds: list[list[dict[str, float]]]) -> Finding:
         [np.array([turns[side][what] for turns in rounds]) for what in ("own", "twin")]
         for side in (0, 1)
     )
-    by_twin = statistics.of_pairs(new_own / new_twin, own / twin)
-    return Finding(name, statistics.of_pairs(new_own, own), by_twin)
+    time = statistics.ratio(Rounds((new_own,), (own,)))
+    return Finding(name, time, statistics.ratio(Rounds((new_own, twin), (own, new_twin))))
 
 
 def compare(base: Side, head: Side, limit: float, effort: Effort) -> list[list[Finding]]:

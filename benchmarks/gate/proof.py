@@ -39,7 +39,7 @@ PLANTS = {
     "formula": Plant(
         "fastopt/optimizers/adam.py",
         r"(    def update\(.*:\n)",
-        r"\1" + 2 * "        g = g / c[3]\n",
+        r"\1" + 3 * "        g = g / c[3]\n",
     ),
     # in the drivers, where the twins become slower too
     "drivers": Plant("fastopt/variant.py", r"(?m)^BLOCK = 128$", "BLOCK = 16"),
@@ -62,21 +62,19 @@ def planted(name: str, limit: float, effort: Effort, console: Console) -> bool:
 def quiet(base: Side, head: Side, runs: int, limit: float, effort: Effort, console: Console) -> int:
     """How many of so many runs of a commit against itself raise an alarm."""
     alarms = suspicions = 0
-    furthest = surest = 0.0
     for run in range(runs):
         measurements = compare(base, head, limit, effort)
-        ratios = [r for found in measurements[0] for r in (found.time, found.by_twin)]
-        furthest = max(furthest, *(r.value for r in ratios))
-        surest = max(surest, *(r.low for r in ratios))
+        found = [(r, f) for f in measurements[0] for r in (f.time, f.by_twin)]
+        far, sure = max(found, key=lambda f: f[0].value), max(found, key=lambda f: f[0].low)
         suspicions += len(measurements) > 1
-        alarms += bool(slower(measurements, limit))
+        alarm = bool(slower(measurements, limit))
+        alarms += alarm
         console.print(
-            f"run {run + 1}: largest ratio {max(r.value for r in ratios):.3f}, largest lower end of an interval "
-            f"{max(r.low for r in ratios):.3f}{', ALARM' if slower(measurements, limit) else ''}"
+            f"run {run + 1}: largest ratio {far[0].value:.3f} ({far[1].case}), largest lower end of an "
+            f"interval {sure[0].low:.3f} ({sure[1].case}){', ALARM' if alarm else ''}"
         )
     console.print(
-        f"{runs} runs of a commit against itself: {alarms} alarms, {suspicions} measured again; largest ratio "
-        f"{furthest:.3f}, largest lower end of an interval {surest:.3f}"
+        f"{runs} runs of a commit against itself: {alarms} alarms, {suspicions} measured again"
     )
     return alarms
 
@@ -88,15 +86,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20, help="of the commit against itself")
     parser.add_argument("--limit", type=float, default=1.25)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--caches", type=Path, help="keep the kernels of these runs here")
     chosen = parser.parse_args()
-    console, effort = Console(width=110), Effort(rounds=chosen.rounds)
+    console, effort = Console(width=160), Effort(rounds=chosen.rounds)
     found = [planted(name, chosen.limit, effort, console) for name in chosen.plants]
     good = all(found)
     if chosen.runs:
         with (
             checked_out("HEAD") as one,
             checked_out("HEAD") as same,
-            sides(("this", one), ("this again", same)) as (base, head),
+            sides(("this", one), ("this again", same), caches=chosen.caches) as (base, head),
         ):
             good &= not quiet(base, head, chosen.runs, chosen.limit, effort, console)
     sys.exit(0 if good else 1)

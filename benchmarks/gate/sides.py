@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,8 @@ class Worker:
 
 def commit(revision: str) -> str | None:
     """The commit that a revision names, None if this clone has none."""
+    if shutil.which("git") is None:
+        return None
     found = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", check=False)
     return found.strip() or None
 
@@ -96,22 +99,24 @@ def commit(revision: str) -> str | None:
 def checked_out(revision: str) -> Iterator[Path]:
     """A temporary folder with the sources of a commit."""
     with tempfile.TemporaryDirectory(prefix="fastopt-gate-") as folder:
+        archive = Path(folder, "sources.zip")
+        _git("archive", "--format=zip", f"--output={archive}", revision)
         place = Path(folder, "sources")
-        _git("worktree", "add", "--detach", "--quiet", str(place), revision)
-        try:
-            yield place
-        finally:
-            _git("worktree", "remove", "--force", str(place))
+        shutil.unpack_archive(archive, place)
+        yield place.resolve()
 
 
 @contextlib.contextmanager
-def sides(*named: tuple[str, Path]) -> Iterator[list[Side]]:
-    """Sides of these names and sources; in this environment where it serves them, else in a new one."""
+def sides(*named: tuple[str, Path], caches: Path | None = None) -> Iterator[list[Side]]:
+    """Sides of these names and sources; in this environment where it serves them, else in a new one.
+
+    Kernels are kept in `caches`, or dropped.
+    """
     with tempfile.TemporaryDirectory(prefix="fastopt-gate-") as folder:
         found = []
         for name, source in named:
-            cache = Path(folder, f"cache-{len(found)}")
-            cache.mkdir()
+            cache = (caches or Path(folder)).resolve() / f"cache-{len(found)}"
+            cache.mkdir(parents=True, exist_ok=True)
             python = Path(sys.executable)
             if _dependencies(source) != _dependencies(ROOT):
                 python = _environment(source, Path(folder, f"environment-{len(found)}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,16 +86,23 @@ class Subject:
         Bytes that a step moves, and that the copy moves.
     shares : int
         By how many threads the step runs.
+    parameter, gradient : array
+    hyperparameters : dict
+        Those that are not the class's own.
     """
 
     def __init__(self, case: Case) -> None:
         cls = optimizer_class(case.optimizer)
         if any(m.whole is not None for m in cls.measures):
             raise NotMeasured("matrix products, not traffic, are its time")
+        arrays = 2 + len(cls.slots)
+        if case.elements * np.dtype(case.dtype).itemsize * arrays > _memory():
+            raise NotMeasured("it does not fit into memory")
         shape = shape_of(case.elements, cls.dimensions)
         # Positive numbers: the twin adds them to second moments too, whose roots the step goes on to take.
         p, g = np.ones(shape, case.dtype), np.full(shape, 1e-3, case.dtype)
-        opt = make(cls, p, **_USED_WITH.get(case.optimizer, {}))
+        self.hyperparameters = _USED_WITH.get(case.optimizer, {})
+        opt = make(cls, p, **self.hyperparameters)
         twin = measure.Twin(opt)
         self.parameter, self.gradient = p, g
         self.moved = float(sum(t.bytes for t in opt._workspace.tables))
@@ -110,6 +118,14 @@ class Subject:
             "copy": lambda: copy.step(source),
             "numpy": lambda: np.add(p, g, out=p),
         }
+
+
+def _memory() -> float:
+    """Bytes of memory that the machine has, as far as it tells."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def make(cls: type[fastopt.Optimizer], p: np.ndarray, **hyperparameters: Any) -> Any:

@@ -9,7 +9,7 @@ from fastopt.bench import statistics
 from fastopt.bench.cases import Case
 from fastopt.bench.measuring import Result
 from fastopt.bench.saved import Run
-from fastopt.bench.statistics import Ratio
+from fastopt.bench.statistics import Ratio, Rounds
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,13 @@ def compare(
 
 
 def _judge(before: Result, now: Result, limit: float) -> Verdict:
-    step = statistics.of_medians(before.of("twin"), now.of("twin"))
-    old, new = (r.times["twin"] / r.times["numpy"] for r in (before, now))
-    twin = statistics.of_medians(new, old)
+    step, twin = (
+        statistics.ratio(
+            Rounds((now.times[what],), (now.times[by],)),
+            Rounds((before.times[by],), (before.times[what],)),
+        )
+        for what, by in (("own", "twin"), ("twin", "numpy"))
+    )
     judged = not (before.void or now.void)
     serial = before.shares == now.shares == 1
     slower = judged and (step.beyond(limit) or (serial and twin.beyond(limit)))

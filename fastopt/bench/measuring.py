@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastopt.bench import against, statistics
-from fastopt.bench.cases import Case, NotMeasured, Subject
+from fastopt.bench.cases import Case, Subject
 from fastopt.bench.rounds import interleaved, loops_lasting, matmul
-from fastopt.bench.statistics import Ratio
+from fastopt.bench.statistics import Ratio, Rounds
 
 #: What a twin must reach of the speed of a plain copy to be a yardstick.
 REACHED = 0.9
@@ -64,22 +65,17 @@ class Result:
     skipped: Mapping[str, str]
 
     def seconds(self, name: str = "own") -> float:
-        """The median time of a call."""
-        return float(np.median(self.times[name]))
+        """The typical time of a call."""
+        return float(statistics.typical(self.times[name]))
 
     def rate(self, name: str = "own") -> float:
         """Bytes per second, of what the step moves; of ``copy``, of what that moves."""
         return (self.copied if name == "copy" else self.moved) / self.seconds(name)
 
-    def of(self, name: str) -> np.ndarray:
-        """The step's speed as a fraction of another's, round by round."""
-        ratios: np.ndarray = self.times[name] / self.times["own"]
-        return ratios
-
     @property
     def fraction(self) -> Ratio:
         """The step's speed as a fraction of the twin's."""
-        return statistics.of_pairs(self.times["twin"], self.times["own"])
+        return statistics.ratio(Rounds((self.times["twin"],), (self.times["own"],)))
 
     @property
     def reached(self) -> float:
@@ -108,13 +104,12 @@ def measured(case: Case, settings: Settings) -> Result:
 
 
 def _measured(case: Case, settings: Settings) -> Result:
-    try:
-        subject = Subject(case)
-    except MemoryError as error:
-        raise NotMeasured("it does not fit into memory") from error
+    gc.collect()  # the arrays of the case before
+    subject = Subject(case)
     calls, skipped = dict(subject.calls), {}
     for peer in settings.peers:
-        found = against.PEERS[peer](case.optimizer, subject.parameter, subject.gradient)
+        given = case.optimizer, subject.parameter, subject.gradient
+        found = against.PEERS[peer](*given, **subject.hyperparameters)
         if isinstance(found, str):
             skipped[peer] = found
         else:

@@ -50,7 +50,7 @@ class Run:
     made: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat("T", "seconds"))
 
     def to_json(self) -> str:
-        """All of it, and medians for readers who do not compute."""
+        """All of it, and typical figures for readers who do not compute."""
         return json.dumps(
             {
                 "format": _FORMAT,

@@ -22,37 +22,43 @@ class Ratio(NamedTuple):
         return self.low > limit
 
 
-def of_medians(above: np.ndarray, below: np.ndarray) -> Ratio:
-    """The ratio of the medians of two independent samples, by the bootstrap.
+def typical(times: np.ndarray) -> np.ndarray:
+    """The lower quartile along the last axis: what other programs take is never negative, and may hit every other round."""
+    found: np.ndarray = np.quantile(times, 0.25, axis=-1)
+    return found
+
+
+class Rounds(NamedTuple):
+    """Times measured in the same rounds: what stands above the line of a ratio, and what below."""
+
+    above: tuple[np.ndarray, ...]
+    below: tuple[np.ndarray, ...]
+
+
+def ratio(*runs: Rounds) -> Ratio:
+    """The product of the runs' ratios of typical times, by the bootstrap: rounds are drawn anew, each run's by themselves.
+
+    A typical time is that of one thing by itself: a round in which one of two was interrupted would spoil their ratio.
 
     Examples
     --------
-    >>> from fastopt.bench import statistics
-    >>> slow = statistics.of_medians(np.array([2.0, 2.1, 2.0, 9.0, 2.1]), np.array([1.0, 1.1, 1.0, 1.0, 1.1]))
-    >>> slow.value, slow.beyond(1.25), slow.beyond(2.0)
-    (2.1, True, False)
+    >>> from fastopt.bench.statistics import Rounds, ratio
+    >>> slow, fast = np.array([2.0, 2.1, 2.0, 9.0, 2.1]), np.array([1.0, 1.1, 1.0, 1.0, 1.1])
+    >>> found = ratio(Rounds((slow,), (fast,)))
+    >>> found.value, found.beyond(1.25), found.beyond(2.0)
+    (2.0, True, False)
     """
     rng = np.random.default_rng(0)
-    medians = [np.median(rng.choice(s, (RESAMPLES, len(s))), axis=1) for s in (above, below)]
-    return _ratio(float(np.median(above) / np.median(below)), medians[0] / medians[1])
-
-
-def of_pairs(above: np.ndarray, below: np.ndarray) -> Ratio:
-    """The median of the ratios of what was measured in the same round, by the bootstrap.
-
-    Examples
-    --------
-    >>> from fastopt.bench import statistics
-    >>> rounds = np.array([1.0, 5.0, 1.0, 1.2, 7.0])
-    >>> statistics.of_pairs(1.5 * rounds, rounds)
-    Ratio(value=1.5, low=1.5, high=1.5)
-    """
-    ratios = above / below
-    chosen = np.random.default_rng(0).choice(ratios, (RESAMPLES, len(ratios)))
-    return _ratio(float(np.median(ratios)), np.median(chosen, axis=1))
-
-
-def _ratio(value: float, resampled: np.ndarray) -> Ratio:
+    value, resampled = 1.0, np.ones(RESAMPLES)
+    for run in runs:
+        rounds = len(run.above[0])
+        chosen = rng.integers(rounds, size=(RESAMPLES, rounds))
+        for times in run.above:
+            value *= float(typical(times))
+            resampled *= typical(times[chosen])
+        for times in run.below:
+            value /= float(typical(times))
+            resampled /= typical(times[chosen])
     outside = (1 - CONFIDENCE) / 2
     low, high = np.quantile(resampled, [outside, 1 - outside])
     return Ratio(value, float(low), float(high))

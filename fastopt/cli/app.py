@@ -135,7 +135,7 @@ def bench(
             optimizers, sizes, dtype.value, threads, between.value, [p.value for p in against or []],
             rounds, bench.Request(save, compare, ratio, json, plot, folder),
         )  # fmt: skip
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         typer.echo(f"fastopt bench: {error}", err=True)
         raise typer.Exit(2) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -53,13 +54,9 @@ def command(
     """
     if not request.limit > 1:
         raise ValueError(f"--ratio is {request.limit:g}; expected more than 1")
-    for file in (request.json, request.plot):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise ValueError(f"{file}: there is no folder {file.absolute().parent}")
-    if request.plot is not None and importlib.util.find_spec("matplotlib") is None:
-        raise ValueError("--plot: matplotlib is not installed; pip install 'fastopt[plot]'")
+    _require_places(request)
     names = fastopt.optimizers.__all__ if optimizers == "all" else optimizers.split(",")
-    if optimizers != "all":
+    if ":" in optimizers and "" not in sys.path:
         sys.path.insert(0, "")  # modules of one's own, as `python -m` finds them
     for name in names:
         optimizer_class(name)
@@ -69,6 +66,27 @@ def command(
     settings = Settings(between, rounds, peers=tuple(dict.fromkeys(peers)))
     if not run(cases, settings, request):
         raise typer.Exit(1)
+
+
+def _require_places(request: Request) -> None:
+    """Whether all that is to be written can be."""
+    for file in (request.json, request.plot):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ValueError(f"{file}: there is no folder {file.absolute().parent}")
+        if file is not None and file.is_dir():
+            raise ValueError(f"{file} is a folder; expected a file")
+    if request.plot is not None:
+        if importlib.util.find_spec("matplotlib") is None:
+            raise ValueError("--plot: matplotlib is not installed; pip install 'fastopt[plot]'")
+        from matplotlib.figure import Figure
+
+        kinds = Figure().canvas.get_supported_filetypes()
+        if request.plot.suffix[1:] not in kinds:
+            raise ValueError(
+                f"--plot: {request.plot}; expected a name that ends in one of {', '.join(kinds)}"
+            )
+    if request.save is not None:
+        saved.path_of(request.save, request.folder).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _numbers(text: str) -> list[int]:
@@ -90,12 +108,16 @@ def run(cases: list[Case], settings: Settings, request: Request) -> bool:
     Raises
     ------
     ValueError
-        If the saved run to compare with, or the name to save under, is not in order; before anything is measured.
+        If the saved run to compare with is not in order, before anything is measured.
     """
     console = Console()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > (os.cpu_count() or 1):
+        console.print(
+            f"[yellow]busy:[/yellow] other programs keep {load:.0f} threads waiting for {os.cpu_count()} cores; "
+            "steps by several threads, and most of all other libraries', suffer from that"
+        )
     before = None if request.compare is None else saved.load(request.compare, request.folder)
-    if request.save is not None:
-        saved.path_of(request.save, request.folder)
     now = Run(settings, fastopt.get_num_threads(), ())
     if before is not None:
         comparing.require_alike(before, now)
