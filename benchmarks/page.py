@@ -53,7 +53,7 @@ _HOW = """\
 ## Do it again
 
 ```
-make bench-docs                           # all of this, on a quiet machine; with what the extra `peers` installs
+make bench-docs                           # all of this, on a quiet machine; with all that the extra `bench-peers` installs
 make bench-docs BENCH_ARGS=--quick        # fewer sizes and rounds
 make bench-docs BENCH_ARGS="--only adamw small"
 make bench-docs BENCH_ARGS=--missing      # go on after an interruption
