@@ -92,6 +92,7 @@ bench-smoke: $(call installed,bench)
 	$(BIN)/python -m benchmarks.whole_step --smoke
 	$(BIN)/python -m benchmarks.study --smoke
 	$(BIN)/python -m benchmarks.training --smoke
+	$(BIN)/python -m benchmarks.against_peers --smoke --out build/peers
 
 # Steps by pytest-benchmark: SAVE=name keeps a run, COMPARE=name compares with one by fractions of twins.
 bench-quick: $(call installed,bench)

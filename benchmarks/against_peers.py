@@ -25,7 +25,7 @@ SIZES = [1 << k for k in (10, 12, 14, 16, 17, 18, 20, 22, 24, 26)]
 QUICK = [1 << k for k in (10, 14, 17, 20, 24)]
 TINY = [1 << 8, 1 << 10]
 #: Where every optimizer is compared: in a core's cache, and in memory.
-AT = [1 << 14, 1 << 24]
+AT, QUICK_AT = [1 << 14, 1 << 24], [1 << 14, 1 << 22]
 
 EVERY = sorted(fastopt.optimizers.__all__, key=str.lower)
 FEW = ["AdamW", "LAMB", "SGD"]
@@ -146,7 +146,7 @@ def main() -> None:
         print(f"\r{what:60}", end="", file=sys.stderr, flush=True)
 
     sizes = TINY if chosen.smoke else QUICK if chosen.quick else SIZES
-    at = TINY[-1:] if chosen.smoke else AT
+    at = TINY[-1:] if chosen.smoke else QUICK_AT if chosen.quick else AT
     results = {
         "adamw": adamw(sizes, say),
         "optimizers": optimizers(

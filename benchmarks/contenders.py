@@ -109,9 +109,11 @@ def _bitsandbytes(name: str) -> Callable[[np.ndarray, np.ndarray], Contender]:
 
 
 def _optax(p: np.ndarray, g: np.ndarray) -> Contender:
-    if peers.optax is None:
-        raise Absent("optax or jax is not installed")
-    rule = peers.optax.adamw(RATE, weight_decay=DECAY)
+    try:
+        import optax
+    except ImportError as missing:
+        raise Absent(f"optax cannot be imported: {missing}") from missing
+    rule = optax.adamw(RATE, weight_decay=DECAY)
     return Contender(*peers.compiled(rule, p, g))
 
 

@@ -53,7 +53,7 @@ _HOW = """\
 ## Do it again
 
 ```
-make bench-docs                           # all of this, on a quiet machine; with what the extra `peers` installs
+make bench-docs                           # all of this, on a quiet machine; with all that the extra `bench-peers` installs
 make bench-docs BENCH_ARGS=--quick        # fewer sizes and rounds
 make bench-docs BENCH_ARGS="--only adamw small"
 make bench-docs BENCH_ARGS=--missing      # go on after an interruption
@@ -66,6 +66,8 @@ python -m benchmarks.record --page        # this page from docs/benchmarks.json,
 
 def _machine(results: dict[str, Any]) -> str:
     m, taken = results["machine"], results["taken"]
+    if not taken:
+        return "No figures are recorded yet.\n"
     memory = f", {m['memory'] / 2**30:.0f} GiB" if m["memory"] else ""
     dates = sorted({t["date"] for t in taken.values()})
     lines = [
@@ -321,6 +323,8 @@ _SECTIONS = {
 
 def _summary(results: dict[str, Any]) -> str:
     """A sentence, and AdamW at some sizes."""
+    if results["taken"].get("adamw", {}).get("extent", "smoke") == "smoke":
+        return "No figures are recorded yet: `make bench-docs` takes them.\n"
     part, m = results["parts"]["adamw"], results["machine"]
     sizes = part["times"]["between matmuls"]
     here = [w for w in ("fastopt", "twin", "torch fused", "optax jit", "DeepSpeed CPUAdam", "NumPy, buffers")

@@ -12,12 +12,6 @@ import fastopt
 from fastopt.bench import against
 from fastopt.bench.rounds import Call
 
-try:
-    import jax
-    import optax
-except ImportError:
-    optax = None
-
 # Where optax has an optimizer under another name than fastopt's in small letters.
 _OPTAX = {
     "ADOPT": "contrib.adopt",
@@ -105,8 +99,10 @@ def torch_rows(rows: np.ndarray, grads: np.ndarray, height: int) -> Call | None:
 
 def optax_step(name: str, parameter: np.ndarray, gradient: np.ndarray) -> Call | None:
     """optax's, compiled with the addition of its updates, over donated arrays."""
-    if optax is None:
+    if importlib.util.find_spec("optax") is None:
         return None
+    import optax
+
     found: Any = optax
     for part in _OPTAX.get(name, name.lower()).split("."):
         found = getattr(found, part, None)
@@ -120,6 +116,9 @@ def compiled(
     transformation: Any, parameter: np.ndarray, gradient: np.ndarray
 ) -> tuple[Call, Callable[[], Any]]:
     """A step of an optax transformation over arrays that are donated to it, and what gives the parameter."""
+    import jax
+    import optax
+
     rule = optax.with_extra_args_support(transformation)
     g = jax.numpy.asarray(gradient)
     p = jax.numpy.array(parameter)  # a copy, as it is given away

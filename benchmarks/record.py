@@ -83,7 +83,7 @@ def _adamw(extent: str) -> Any:
 def _optimizers(extent: str) -> Any:
     sizes, rounds = {
         FULL: (against_peers.AT, 5),
-        QUICK: (against_peers.AT, 3),
+        QUICK: (against_peers.QUICK_AT, 3),
         SMOKE: (against_peers.TINY, 2),
     }[extent]
     names = against_peers.FEW if extent == SMOKE else against_peers.EVERY

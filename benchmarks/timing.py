@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,6 +14,8 @@ __all__ = ["Call", "compared", "interleaved", "matmul"]
 
 # A turn lasts at least so long, cut into slices of which the shortest counts, unless a call takes longer.
 _SECONDS, _SLICES, _LONG = 0.002, 3, 0.02
+# Rounds beyond the third are left out when they would take longer, all together.
+_PATIENCE, _LEAST = 10.0, 3
 
 
 def interleaved(
@@ -30,10 +33,19 @@ def compared(
     for call in calls.values():  # compiles, and touches all memory
         call()
     loops = {name: loops_lasting(call, _SECONDS) for name, call in calls.items()}
+    once = {name: _SECONDS / count for name, count in loops.items()}
+    for name in [name for name, count in loops.items() if count == 1]:
+        once[name] = _seconds(calls[name])
+    slices = 1 if max(once.values()) > _LONG else _SLICES
     if between is not None:
         loops = {name: min(count, 30) for name, count in loops.items()}
-    long = any(loops_lasting(call, _LONG) == 1 for call in calls.values())
-    times = _rounds.interleaved(
-        calls, rounds=rounds, loops=loops, slices=1 if long else _SLICES, between=between
-    )
+    turns = slices * sum(loops[name] * once[name] for name in calls)
+    rounds = min(rounds, max(_LEAST, int(_PATIENCE / turns)))
+    times = _rounds.interleaved(calls, rounds=rounds, loops=loops, slices=slices, between=between)
     return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def _seconds(call: Call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

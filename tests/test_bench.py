@@ -161,6 +161,20 @@ def test_subjects_of_every_class_can_be_made():
     assert made >= len(fastopt.optimizers.__all__) - 1
 
 
+def test_torch_takes_the_same_step():
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
+    from fastopt.bench.against import torch_step
+
+    p, g = np.ones(4, np.float32), np.ones(4, np.float32)
+    before = torch.get_num_threads()
+    step = torch_step("SGD", p, g, momentum=0.9)  # which took one to see whether it can
+    step()
+    torch.set_num_threads(before)
+    np.testing.assert_allclose(p, 1 - 1e-3 * (1 + 1.9), rtol=1e-6)
+    assert "has no LAMB" in torch_step("LAMB", p, g)
+    assert "SparseAdam" in torch_step("SparseAdam", p, g)
+
+
 # ---- the command ------------------------------------------------------------------------------------
 
 testing = pytest.importorskip("typer.testing", reason="typer is not installed (extra: cli)")

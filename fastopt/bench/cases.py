@@ -86,6 +86,9 @@ class Subject:
         Bytes that a step moves, and that the copy moves.
     shares : int
         By how many threads the step runs.
+    parameter, gradient : array
+    hyperparameters : dict
+        Those that are not the class's own.
     """
 
     def __init__(self, case: Case) -> None:
@@ -98,7 +101,8 @@ class Subject:
         shape = shape_of(case.elements, cls.dimensions)
         # Positive numbers: the twin adds them to second moments too, whose roots the step goes on to take.
         p, g = np.ones(shape, case.dtype), np.full(shape, 1e-3, case.dtype)
-        opt = make(cls, p, **_USED_WITH.get(case.optimizer, {}))
+        self.hyperparameters = _USED_WITH.get(case.optimizer, {})
+        opt = make(cls, p, **self.hyperparameters)
         twin = measure.Twin(opt)
         self.parameter, self.gradient = p, g
         self.moved = float(sum(t.bytes for t in opt._workspace.tables))

@@ -108,7 +108,8 @@ def _measured(case: Case, settings: Settings) -> Result:
     subject = Subject(case)
     calls, skipped = dict(subject.calls), {}
     for peer in settings.peers:
-        found = against.PEERS[peer](case.optimizer, subject.parameter, subject.gradient)
+        given = case.optimizer, subject.parameter, subject.gradient
+        found = against.PEERS[peer](*given, **subject.hyperparameters)
         if isinstance(found, str):
             skipped[peer] = found
         else:

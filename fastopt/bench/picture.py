@@ -25,8 +25,11 @@ def draw(run: Run, file: Path) -> None:
         _line(axes, own, "twin", None, color=color, linestyle="--", linewidth=1, alpha=0.7)
         for peer in run.settings.peers:
             has = [r for r in own if peer in r.times]
-            _line(axes, has, peer, f"{optimizer}, {peer}", color=color, linestyle=":", linewidth=2)
-    axes.plot([], [], color="gray", linestyle="--", label="the limit: the traffic twins")
+            if has:
+                _line(
+                    axes, has, peer, f"{optimizer}, {peer}", color=color, linestyle=":", linewidth=2
+                )
+    axes.plot([], [], color="gray", linestyle="--", label="the limit: their traffic twins")
     axes.set(xscale="log", yscale="log", xlabel="elements", ylabel="microseconds per step")
     axes.set_title(f"{run.machine['processor']}, {run.threads} threads", fontsize="medium")
     axes.grid(alpha=0.3)

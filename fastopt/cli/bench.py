@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -110,6 +111,12 @@ def run(cases: list[Case], settings: Settings, request: Request) -> bool:
         If the saved run to compare with is not in order, before anything is measured.
     """
     console = Console()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > (os.cpu_count() or 1):
+        console.print(
+            f"[yellow]busy:[/yellow] other programs keep {load:.0f} threads waiting for {os.cpu_count()} cores; "
+            "steps by several threads, and most of all other libraries', suffer from that"
+        )
     before = None if request.compare is None else saved.load(request.compare, request.folder)
     now = Run(settings, fastopt.get_num_threads(), ())
     if before is not None:

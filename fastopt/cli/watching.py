@@ -68,6 +68,7 @@ class WithFigures(TyperCommand):
     """A command whose help ends with the names of all figures, loaded only when it is read."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Add the names to the help."""
         from fastopt.study.figures import PLACES
 
         self.epilog = f"The figures: {', '.join(PLACES)}."
