@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -79,6 +80,11 @@ class Stateful(Formula):
 
     def _on_device(self, parameters: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """Parameters on a CUDA device, where workspace and runner will be too."""
+        if importlib.util.find_spec("numba_cuda") is None:
+            raise ImportError(
+                f"parameter {names[0]}, or one beside it, is on a CUDA device, which needs numba-cuda; expected "
+                "pip install 'fastopt[cuda13]', or cuda12"
+            )
         from fastopt import device
 
         found, place = device.adopted(self._workspace, type(self), parameters, names)
