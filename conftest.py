@@ -11,8 +11,12 @@ import pytest
 
 import fastopt
 
+# looked through for examples, modules are imported: these need the extras torch and cuda13
+collect_ignore_glob = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore = ["fastopt/interop/torch.py"]  # its examples need the extra torch
+    collect_ignore_glob += ["fastopt/interop/torch.py"]
+if importlib.util.find_spec("numba_cuda") is None:
+    collect_ignore_glob += ["fastopt/drivers/cuda/*.py", "fastopt/device/*.py"]
 
 
 @pytest.fixture(autouse=True)
