@@ -11,8 +11,12 @@ import pytest
 
 import fastopt
 
+# Modules that import an extra have their examples where it is installed.
+collect_ignore = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore = ["fastopt/interop/torch.py"]  # its examples need the extra torch
+    collect_ignore += ["fastopt/interop/torch.py"]
+if importlib.util.find_spec("numba_cuda") is None:
+    collect_ignore += ["fastopt/device", "fastopt/drivers/cuda", "fastopt/cli/ptx.py"]
 
 
 @pytest.fixture(autouse=True)
