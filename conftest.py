@@ -11,11 +11,14 @@ import pytest
 
 import fastopt
 
+# Modules that import an extra have their examples where it is installed.
 collect_ignore = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore += ["fastopt/interop/torch.py"]  # its examples need the extra torch
+    collect_ignore += ["fastopt/interop/torch.py"]
+if importlib.util.find_spec("numba_cuda") is None:
+    collect_ignore += ["fastopt/device", "fastopt/drivers/cuda", "fastopt/cli/ptx.py"]
 if importlib.util.find_spec("matplotlib") is None or not importlib.util.find_spec("vega_datasets"):
-    collect_ignore += ["fastopt/study/figures", "fastopt/study/animation.py"]  # the extra plot
+    collect_ignore += ["fastopt/study/figures", "fastopt/study/animation.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -16,12 +16,6 @@ def kernel(code):
     return ptx.parse(code.ptx)[code.entry]
 
 
-def variant_of(cls, dtype, **hyperparameters):
-    """For vectors, or for matrices where a class takes no others."""
-    shape = (1,) if cls.dimensions in (None, 1) else (1, 1)
-    return cls(np.ones(shape, dtype), **hyperparameters)._workspace.variant(0)
-
-
 class PtxUpdate:
     """The update of an optimizer in host memory by its PTX, with coefficients and sums that are known already.
 

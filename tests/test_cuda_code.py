@@ -12,7 +12,6 @@ import pytest
 from kinds import every_class, ordinary
 from ptx.parser import parse
 from ptx.text import module
-from ptx_steps import variant_of
 from references import CLASSES, cases_of
 
 import fastopt
@@ -32,6 +31,12 @@ CAPABILITIES = ((7, 5), (8, 0), (9, 0), (10, 0))
 SHAPES = (fastopt.SGD, fastopt.AdamW, fastopt.Rprop, fastopt.LAMB, fastopt.ScheduleFreeAdamW)
 EVERYTHING = list(itertools.product(CAPABILITIES, (np.float32, np.float64), (False, True)))
 FIRST = (CAPABILITIES[2], np.float32, False)
+
+
+def variant_of(cls, dtype, **hyperparameters):
+    """For vectors, or for matrices where a class takes no others."""
+    shape = (1,) if cls.dimensions in (None, 1) else (1, 1)
+    return cls(np.ones(shape, dtype), **hyperparameters)._workspace.variant(0)
 
 
 def code_of(cls, cc, dtype, wide, exact=False):

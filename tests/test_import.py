@@ -47,7 +47,12 @@ def parts():
     return [n for n in names if n.rpartition(".")[0] not in one_of_many]
 
 
-NEEDS = {"fastopt.interop.torch": "torch", "fastopt.study.playground": "bokeh"}
+NEEDS = {
+    "fastopt.interop.torch": "torch",
+    "fastopt.study.playground": "bokeh",
+    "fastopt.device": "numba_cuda",
+    "fastopt.drivers.cuda": "numba_cuda",
+}
 
 
 @pytest.mark.full

@@ -135,6 +135,11 @@ class DeviceArray:
         made = self.copy_to_host()
         return made if dtype is None else made.astype(dtype, copy=False)
 
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("an array without dimensions has no length")
+        return self.shape[0]
+
     def __repr__(self) -> str:
         return f"DeviceArray({np.asarray(self)!r}, device={self.device})"
 

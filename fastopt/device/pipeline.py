@@ -10,7 +10,7 @@ import numpy as np
 
 from fastopt.device.arrays import DeviceArray, adopt, zeros
 from fastopt.device.outcome import DeviceStepInfo, Outcomes
-from fastopt.device.runner import DeviceRunner
+from fastopt.device.runner import DeviceRunner, Launch, gathering
 from fastopt.device.workspace import DeviceTable, DeviceWorkspace, Mirror
 from fastopt.drivers.cuda import norms, runtime, tensors
 from fastopt.pipeline import Request, check_scale, overflowed, set_inputs, two_factors
@@ -67,7 +67,7 @@ class Decisions:
         """The sums of the last update into the outcome."""
         sums = {**known, "totals": known["sums"]}
         for table in self._tables():
-            self.runner.gather(tensors.gather(0, 2, "sum"), table, 2, sums)
+            self._run(gathering(tensors.gather(0, 2, "sum"), table, 2), sums)
         self._launch(norms.tell(), sums)
 
     def accept(self, known: dict[str, int]) -> None:
@@ -86,10 +86,13 @@ class Decisions:
         for table in self._tables():
             kernel = norms.measure(table.variant.dtype, largest)
             self.runner.launch(kernel, (table.rows, 1), table, known)
-            self.runner.gather(gather, table, 1, known)
+            self._run(gathering(gather, table, 1), known)
 
     def _tables(self) -> list[DeviceTable]:
         return self.runner.all_tables()
+
+    def _run(self, launch: Launch, known: dict[str, int]) -> None:
+        self.runner.launch(launch.kernel, launch.grid, launch.table, {**known, **launch.more})
 
     def _launch(self, kernel: Any, known: dict[str, int]) -> None:
         self.runner.launch(kernel, (1, 1), self._tables()[0], known)

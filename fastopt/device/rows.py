@@ -93,11 +93,8 @@ def step(
     tables.device, tables.stream, tables.sums = w.device, runner.stream, []
     runtime.enter(w.device)
     over = tables.build(w, w.tables, chosen)
-    part = copy.copy(runner)
-    part.tables = [
-        _over(base, table, tables, i)
-        for i, (base, table) in enumerate(zip(w.device_tables, over, strict=True))
-    ]
+    pairs = enumerate(zip(w.device_tables, over, strict=True))
+    part = runner.over([_over(base, table, tables, i) for i, (base, table) in pairs])
     for kernel, grid, arguments in tables.sums:
         runtime.launch(kernel, runner.exact, w.device, grid, arguments, runner.stream)
     # zeros come last: those of the loop would be where sums are

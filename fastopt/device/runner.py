@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,22 @@ from fastopt.drivers.cuda.kernels import PIECE, Kernel
 from fastopt.gradients import overlaps
 from fastopt.slots import memory_order
 from fastopt.variant import MONITOR, PROPOSE, Variant
+
+
+@dataclasses.dataclass
+class Launch:
+    """A kernel over a table, its twin of 128 bits at once, and what it is called with beside what all are."""
+
+    kernel: Kernel
+    grid: tuple[int, int]
+    table: DeviceTable
+    wide: Kernel | None = None
+    more: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+def gathering(kernel: Kernel, table: DeviceTable, columns: int) -> Launch:
+    """The blocks of each tensor added up, into totals of so many columns."""
+    return Launch(kernel, (table.count, 1), table, more={"width": 8 * columns})
 
 
 class DeviceRunner:
@@ -32,6 +50,7 @@ class DeviceRunner:
         self.workspace = workspace
         self.stream, self.exact = 0, False
         self.tables: list[DeviceTable] | None = None  # others than the workspace's
+        self._plans: dict[Any, list[Launch]] = {}
         self.decisions: Any = None  # room for what is decided on the device
 
     # ---- gradients ------------------------------------------------------------------------------
@@ -119,18 +138,35 @@ class DeviceRunner:
         self, options: frozenset[str], known: dict[str, int], outs: np.ndarray | None = None
     ) -> None:
         """The rule's sums and its update, for all tensors with a gradient; of a proposal, into `outs`."""
+        key = options, self.workspace.arrangement
+        if key not in self._plans:
+            self._plans = {key: list(self._planned(options))}
+        read = [self.workspace.gradients] if outs is None else [self.workspace.gradients, outs]
+        aligned = not any((addresses % 16).any() for addresses in read)
+        for launch in self._plans[key]:
+            kernel = launch.wide if aligned and launch.wide is not None else launch.kernel
+            self.launch(kernel, launch.grid, launch.table, {**known, **launch.more})
+
+    def _planned(self, options: frozenset[str]) -> Iterator[Launch]:
+        """The kernels of a step, in their order."""
         tables = self.all_tables()
         variants = [dataclasses.replace(t.variant, options=options) for t in tables]
+        both = list(zip(tables, variants, strict=True))
         for stage in range(variants[0].stages):
-            for table, variant in zip(tables, variants, strict=True):
-                self._prepare(table, variant, stage, known)
-                self._measure(table, variant, stage, known)
-        for i, (table, variant) in enumerate(zip(tables, variants, strict=True)):
-            counters = known["counters"] if i == 0 else 0
-            self._prepare(table, variant, variant.stages, {**known, "counters": counters})
-            self._elements(table, variant, None, known, outs)
+            for table, variant in both:
+                yield self._prepare(table, variant, stage)
+                yield from self._measure(table, variant, stage)
+        for i, (table, variant) in enumerate(both):
+            prepared = self._prepare(table, variant, variant.stages)
+            if i > 0:  # the step is counted once
+                prepared.more["counters"] = 0
+            yield prepared
+            if MONITOR in options:
+                yield Launch(kernels.update(variant), (table.rows, 1), table)
+            else:
+                yield self._elements(table, partial(kernels.update, variant))
             if variant.has_lines and PROPOSE not in options:
-                self.launch(lines.commit(variant), (table.count, 1), table, known)
+                yield Launch(lines.commit(variant), (table.count, 1), table)
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:
         """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0.
@@ -141,8 +177,19 @@ class DeviceRunner:
         w.gradients[:] = w.everyone if active is None else active
         known = {**self.begin(), "counters": 0}
         for table in w.device_tables:
-            self._prepare(table, table.variant, None, known)
-            self._elements(table, table.variant, name, known)
+            variant = table.variant
+            reads = name in dict(variant.rule.folds)
+            aligned = not (reads and (w.gradients % 16).any())
+            found = self._elements(table, partial(kernels.move, variant, name))
+            for launch in (self._prepare(table, variant, None), found):
+                kernel = launch.wide if aligned and launch.wide is not None else launch.kernel
+                self.launch(kernel, launch.grid, table, {**known, **launch.more})
+
+    def over(self, tables: list[DeviceTable]) -> DeviceRunner:
+        """One that steps over other tables of the same tensors."""
+        other = copy.copy(self)
+        other.tables, other._plans = tables, {}
+        return other
 
     def all_tables(self) -> list[DeviceTable]:
         """Those that a step walks."""
@@ -150,53 +197,29 @@ class DeviceRunner:
 
     # ---- kernels --------------------------------------------------------------------------------
 
-    def _prepare(
-        self, table: DeviceTable, variant: Variant, stage: int | None, known: dict[str, int]
-    ) -> None:
-        kernel = tensors.prepare(variant, stage)
+    def _prepare(self, table: DeviceTable, variant: Variant, stage: int | None) -> Launch:
         blocks = -(-table.count // tensors.THREADS)
-        named = {**known, "coefficients_of": table.coefficients}
-        self.launch(kernel, (blocks, 1), table, named)
+        own = {"coefficients_of": table.coefficients}
+        return Launch(tensors.prepare(variant, stage), (blocks, 1), table, more=own)
 
-    def _measure(
-        self, table: DeviceTable, variant: Variant, stage: int, known: dict[str, int]
-    ) -> None:
+    def _measure(self, table: DeviceTable, variant: Variant, stage: int) -> Iterator[Launch]:
         measures = variant.rule.measures
         measure = measures[stage]
-        if measure.scope == "lines":
-            if variant.has_lines:
-                self.launch(lines.measure(variant, stage), (table.bands, 1), table, known)
-                self.launch(lines.combine(variant, stage), (table.count, 1), table, known)
-            return
-        self.launch(kernels.measure(variant, stage), (table.rows, 1), table, known)
+        if measure.scope != "lines":
+            yield Launch(kernels.measure(variant, stage), (table.rows, 1), table)
+        elif variant.has_lines:
+            yield Launch(lines.measure(variant, stage), (table.bands, 1), table)
+            yield Launch(lines.combine(variant, stage), (table.count, 1), table)
         if measure.results:
             first = sum(len(m.results) for m in measures[:stage])
             kernel = tensors.gather(first, len(measure.results), measure.reduce)
-            self.gather(kernel, table, sum(len(m.results) for m in measures), known)
+            yield gathering(kernel, table, sum(len(m.results) for m in measures))
 
-    def gather(
-        self, kernel: Kernel, table: DeviceTable, columns: int, known: dict[str, int]
-    ) -> None:
-        """Add up the blocks of each tensor into totals of so many columns."""
-        self.launch(kernel, (table.count, 1), table, {**known, "width": 8 * columns})
-
-    def _elements(
-        self,
-        table: DeviceTable,
-        variant: Variant,
-        name: str | None,
-        known: dict[str, int],
-        outs: np.ndarray | None = None,
-    ) -> None:
-        reads = name is None or name in dict(variant.rule.folds)
-        others = [self.workspace.gradients] * reads + ([] if outs is None else [outs])
-        wide = table.aligned and not any((addresses % 16).any() for addresses in others)
-        if name is not None:
-            kernel = kernels.move(variant, name, wide)
-        else:
-            kernel = kernels.update(variant, wide and MONITOR not in variant.options)
-        pieces = 1 if MONITOR in variant.options else -(-table.longest // PIECE)
-        self.launch(kernel, (table.rows, pieces), table, known)
+    @staticmethod
+    def _elements(table: DeviceTable, kernel: Callable[[bool], Kernel]) -> Launch:
+        """A kernel over elements; that of 128 bits at once only if all but gradients allow it."""
+        grid = table.rows, -(-table.longest // PIECE)
+        return Launch(kernel(False), grid, table, kernel(True) if table.aligned else None)
 
     def launch(
         self, kernel: Kernel, grid: tuple[int, int], table: DeviceTable, known: dict[str, int]

@@ -39,7 +39,7 @@ def has_kernels(cls):
 )
 def test_without_kernels_a_clear_error(cls):
     with pytest.raises(TypeError, match=f"{cls.__name__} has no CUDA kernels yet"):
-        make(cls, on_device(numbers(np.float32, [(4, 3)])))
+        cls(on_device(numbers(np.float32, [(4, 3)])))
 
 
 LINES = [c for c in CLASSES if any(slot.of_lines for slot in c.slots.values())]

@@ -52,7 +52,12 @@ def test_options(name):
     pair.require_equal()
 
 
-@pytest.mark.parametrize("maker", [adam, lamb])
+def prodigy(params):
+    """Whose tensors share numbers."""
+    return fastopt.Prodigy(params)
+
+
+@pytest.mark.parametrize("maker", [adam, lamb, prodigy])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_skipping_is_decided_on_the_device(maker, bad):
     pair = Pair(maker, numbers(np.float32, SHAPES))

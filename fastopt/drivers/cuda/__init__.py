@@ -7,4 +7,7 @@
 ``tensors``                 kernels with a thread for every tensor: step counts and coefficients
 ``norms``                   kernels over gradients by themselves, and what is decided from their norms
 ``offline``                 kernels as PTX or machine code, without a device
+``toolkit``                 NVIDIA's linker and disassembler, found where they are installed
+``machine_code``            loops, instructions and accesses to memory, read from what the disassembler prints
+``statistics``              what a kernel costs by its machine code, and what no kernel can be faster than
 """

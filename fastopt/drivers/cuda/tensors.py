@@ -86,7 +86,8 @@ def prepare(variant: Variant, stage: int | None) -> Kernel:
     body += ["if load(gradients + k * 8, whole) != 0:", *(f"    {line}" for line in stepped)]
     if last and rule.shared:
         rest = ['t = h["step"]', "every = False", *coefficients.renewed(variant)]
-        body += ["else:", *(f"    {line}" for line in rest)]
+        # of a skipped step nothing is kept
+        body += ["elif load(verdict, whole) == 0:", *(f"    {line}" for line in rest)]
     count = ["at = counters + load(verdict, whole) * 8", "store(at, load(at, whole) + 1)"]
     counted = ["if j == 0 and counters != 0:", *(f"    {line}" for line in count)]
     lines = [
