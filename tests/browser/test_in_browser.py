@@ -228,6 +228,8 @@ def test_exports(tab):
     assert tab.download("playground.py").decode() == code
     assert "fastopt.RMSprop, {'lr': 0.03}" in code
     tab.click("#code .close")
+    tab.press("c")
+    tab.wait("return document.getElementById('code').open")
 
 
 def test_light_and_dark_and_wide(tab):
