@@ -43,10 +43,12 @@ tables: $(call installed,bench)
 bench: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.whole_step
+	$(BIN)/python -m benchmarks.study
 
 bench-smoke: $(call installed,bench)
 	$(BIN)/python -m benchmarks.core --smoke
 	$(BIN)/python -m benchmarks.whole_step --smoke
+	$(BIN)/python -m benchmarks.study --smoke
 	$(BIN)/python -m benchmarks.training --smoke
 
 clean:

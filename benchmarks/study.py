@@ -94,11 +94,11 @@ def by_optax(objective: Objective, starts: np.ndarray, steps: int) -> Callable[[
     return lambda: np.asarray(every(starts).block_until_ready())
 
 
-def maps(size: int, steps: int, rounds: int) -> None:
+def maps(names: list[str], size: int, steps: int, rounds: int) -> None:
     table = Table(
         "objective", "dtype", "by", "ms", "million trajectory steps/s", "as fastopt's ends"
     )
-    for name in ("himmelblau", "rastrigin"):
+    for name in names:
         for dtype in ("float32", "float64"):
             objective = objectives.get(name)
             starts = starts_of(objective, size, dtype)
@@ -134,11 +134,13 @@ def slider(steps: int, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="small, to see that it runs")
-    smoke = parser.parse_args().smoke
+    parser.add_argument("--objectives", default="himmelblau", help="of himmelblau,rastrigin")
+    arguments = parser.parse_args()
+    smoke = arguments.smoke
     size, steps, rounds = (32, 20, 1) if smoke else (512, 200, 3)
     slider(20 if smoke else 1000, rounds)
     picture(size, steps, rounds)
-    maps(size, steps, rounds)
+    maps(arguments.objectives.split(","), size, steps, rounds)
 
 
 if __name__ == "__main__":
