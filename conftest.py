@@ -16,6 +16,8 @@ if importlib.util.find_spec("torch") is None:
     collect_ignore += ["fastopt/interop/torch.py"]  # its examples need the extra torch
 if importlib.util.find_spec("matplotlib") is None or not importlib.util.find_spec("vega_datasets"):
     collect_ignore += ["fastopt/study/figures", "fastopt/study/animation.py"]  # the extra plot
+if not all(importlib.util.find_spec(m) for m in ("bokeh", "sympy", "matplotlib")):
+    collect_ignore += ["fastopt/study/playground"]  # the extra playground
 
 
 @pytest.fixture(autouse=True)
