@@ -19,6 +19,8 @@ if importlib.util.find_spec("numba_cuda") is None:
     collect_ignore += ["fastopt/device", "fastopt/drivers/cuda", "fastopt/cli/ptx.py"]
 if importlib.util.find_spec("matplotlib") is None or not importlib.util.find_spec("vega_datasets"):
     collect_ignore += ["fastopt/study/figures", "fastopt/study/animation.py"]
+if not all(importlib.util.find_spec(m) for m in ("bokeh", "sympy", "matplotlib")):
+    collect_ignore += ["fastopt/study/playground"]
 
 
 @pytest.fixture(autouse=True)

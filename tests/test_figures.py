@@ -31,8 +31,8 @@ SMALL = {
     "trajectory": {"objective": "booth", "optimizers": "SGD,Adam", "steps": 10},
     "saddle": {"steps": 10},
     "learning_rates": {"steps": 10},
-    "basins": {"optimizers": "SGD,Adam", "resolution": 8, "steps": 10},
-    "rate_map": {"optimizers": "Momentum,Adam", "resolution": 5, "steps": 30},
+    "basins": {"optimizers": "SGD,Momentum", "resolution": 8, "steps": 10},
+    "rate_map": {"optimizers": "Momentum", "resolution": 5, "steps": 30},
 }
 
 
@@ -319,8 +319,8 @@ def test_what_figures_refuse(name, options, error, message):
 
 
 def test_all_that_is_remembered_is_shown():
-    figure = figures.trajectory("booth", "Prodigy,SM3", steps=5, lr=0.1)
-    found = [trace(cls, "booth", steps=5, lr=0.1) for cls in (fastopt.Prodigy, fastopt.SM3)]
+    figure = figures.trajectory("booth", "NAdam,Adagrad", steps=5, lr=0.1)
+    found = [trace(cls, "booth", steps=5, lr=0.1) for cls in (fastopt.NAdam, fastopt.Adagrad)]
     names = [
         f"{one.optimizer.__name__}: {name}"
         for one in found
@@ -346,7 +346,7 @@ def test_basins_that_are_drawn():
 def test_basins_where_no_minima_are_known():
     pytest.importorskip("sympy", reason="SymPy is not installed (extra: study)")
     text = "(x**2 - 4)**2 + y**2"
-    figure = figures.basins(text, "SGD,Adam(lr=0.1)", resolution=8, steps=200)
+    figure = figures.basins(text, "SGD,Momentum(momentum=0.5)", resolution=8, steps=200)
     first, second = (axes.collections[0].get_array().reshape(8, 8) for axes in figure.axes)
     assert len(set(first[:, :4].ravel())) == len(set(first[:, 4:].ravel())) == 1
     assert first[0, 0] != first[0, -1]

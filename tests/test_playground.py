@@ -358,6 +358,15 @@ def test_a_port_that_is_taken_is_not_chosen():
         assert server.free_port() != taken.getsockname()[1]
 
 
+def test_the_command_refuses_such_a_port():
+    testing = pytest.importorskip("typer.testing", reason="typer is not installed (extra: cli)")
+    from fastopt.cli.app import app
+
+    done = testing.CliRunner().invoke(app, ["playground", "--no-browser", "--port", "6000"])
+    assert done.exit_code == 2
+    assert "browsers refuse" in " ".join(done.output.split())
+
+
 def test_the_page_has_what_its_script_asks_for():
     page = (server.HERE / "page.html").read_text()
     script = (server.HERE / "page.js").read_text()

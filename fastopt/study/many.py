@@ -204,7 +204,10 @@ def follow(
         if goal is not None:
             kept.reached, kept.target = np.full(len(part.members), -1), goal
         part.follow(objective, steps, kept)
-        last[part.members] = part.points[0].T
+        if alone:
+            last[:] = part.points[0].T
+        else:
+            last[part.members] = part.points[0].T
         if points is not None and not alone:
             points[part.members] = kept.points[0]
         if goal is not None:

@@ -120,9 +120,10 @@ def basins(
 
 def _nearest(ends: np.ndarray, minima: np.ndarray, near: float) -> np.ndarray:
     which, best = np.full(len(ends), -1), np.full(len(ends), near * near)
+    across, along = np.ascontiguousarray(ends.T)
     with np.errstate(over="ignore", invalid="ignore"):
         for k, (x, y) in enumerate(minima):
-            distance = (ends[:, 0] - x) ** 2 + (ends[:, 1] - y) ** 2
+            distance = (across - x) ** 2 + (along - y) ** 2
             closer = distance <= best
             which[closer], best[closer] = k, distance[closer]
     return which

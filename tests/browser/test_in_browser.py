@@ -208,6 +208,11 @@ def test_the_legend_hides_a_line_everywhere(tab):
     tab.press("h")
     assert [tab.get(f"{name}0", "visible") for name in ("path", "error")] == [False, False]
     assert tab.get("path1", "visible")
+    tab.press("h")
+    tab.click_plot("surface", 0.05, 0.97)  # the first entry
+    tab.until(lambda: not tab.get("error0", "visible"))
+    tab.press("h")
+    assert tab.get("error0", "visible")
 
 
 def test_exports(tab):
@@ -223,6 +228,8 @@ def test_exports(tab):
     assert tab.download("playground.py").decode() == code
     assert "fastopt.RMSprop, {'lr': 0.03}" in code
     tab.click("#code .close")
+    tab.press("c")
+    tab.wait("return document.getElementById('code').open")
 
 
 def test_light_and_dark_and_wide(tab):

@@ -56,8 +56,13 @@ def basins(
     """
     surface = objectives.get(objective)
     chosen = methods.parse(optimizers, lr)
-    figure, panels = style.figure(1, len(chosen), size=(3.4, 3.5), sharey=True)
-    for axes, method in zip(panels, chosen, strict=True):
+    columns = len(chosen) if len(chosen) < 4 else 2
+    figure, panels = style.figure(
+        -(-len(chosen) // columns), columns, size=(3.8, 3.4), sharex=True, sharey=True
+    )
+    for unused in panels[len(chosen) :]:
+        unused.remove()
+    for axes, method in zip(panels, chosen, strict=False):
         found = study.basins(
             method.optimizer, surface, resolution=(resolution, resolution), steps=steps,
             **method.hyperparameters,

@@ -19,8 +19,10 @@ from fastopt.study.playground.drawing import Drawing
 from fastopt.study.playground.setting import (
     FARTHEST,
     MOST_RUNS,
+    THEMES,
     VIEWS,
     Run,
+    first,
     number,
     objective_of,
     start_of,
@@ -67,6 +69,7 @@ class Playground:
         self.page = Page(name="page", message="\n".join(messages))
         self.drawing = Drawing()
         self.sidebar = Sidebar(self.setting, self)
+        self._files = 0
         self._planned = False
         self._refinement: Any = None
         document.on_event(DocumentReady, lambda event: self._plan())  # not before there is a page
@@ -157,9 +160,7 @@ class Playground:
     def _answer(self, request: dict[str, str]) -> None:
         answers: dict[str, Callable[[str], None]] = {
             "view": self._view,
-            "theme": lambda value: (
-                self.change(theme=value) if value in ("light", "dark", "auto") else None
-            ),
+            "theme": self._theme,
             "dark": lambda value: self.drawing.dress("dark" if value == "yes" else "light"),
             "code": lambda value: self._code(),
             "figure": self._figure,
@@ -177,11 +178,16 @@ class Playground:
         if value in VIEWS:
             self.change(view=value)
 
+    def _theme(self, value: str) -> None:
+        if value in THEMES:
+            self.change(theme=value)
+
     def _choose(self, value: str) -> None:
         if value.isdecimal() and int(value) < len(self.setting.runs):
             self.choose_run(int(value))
 
     def _code(self) -> None:
+        self.page.code = ""  # so that the same program is shown again
         self.page.code = export.code(self.setting)
 
     def _figure(self, kind: str) -> None:
@@ -193,8 +199,6 @@ class Playground:
             "content": base64.b64encode(made).decode(),
             "number": str(self._files),
         }
-
-    _files = 0
 
     # ---- drawing ---------------------------------------------------------------------------------------
 
@@ -217,11 +221,9 @@ class Playground:
             self.drawing.draw(self.setting)
         except (ValueError, TypeError, ArithmeticError) as error:
             self.refuse(error)
-            drawn = self.drawing.setting
-            if drawn is None:
-                raise
-            self.setting = drawn
-            self.sidebar.rebuild(drawn)
+            self.setting = self.drawing.setting or first()
+            self.sidebar.rebuild(self.setting)
+            self._plan()
             return
         setting = self.setting
         self.page.update(

@@ -218,7 +218,7 @@ const playground = (() => {
     $("help").onclick = keys["?"];
     $("copy-code").onclick = () => copy(savedCode, $("copy-code"));
     $("save-code").onclick = () => save("playground.py", new Blob([savedCode], { type: "text/x-python" }));
-    $("message").lastElementChild.onclick = () => { $("message").hidden = true; };
+    $("message").lastElementChild.onclick = () => { page.message = ""; };
     for (const button of document.querySelectorAll("dialog .close")) button.onclick = () => button.closest("dialog").close();
     for (const button of $("views").children) button.onclick = () => ask("view", button.dataset.view);
     $("views").onkeydown = (event) => {

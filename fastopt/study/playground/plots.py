@@ -77,7 +77,7 @@ class Plots:
 
     def _figure(self, name: str, tools: str = TOOLS, **options: Any) -> figure:
         made = figure(
-            name=name, tools=tools, sizing_mode="stretch_both", min_border=4, toolbar_location="right", toolbar_inner=True,
+            name=name, tools=tools, sizing_mode="stretch_both", min_border=4, min_border_right=14, toolbar_location="right", toolbar_inner=True,
             **options,
         )  # fmt: skip
         made.toolbar.logo = None

@@ -110,4 +110,4 @@ def text(value: Value) -> str:
     >>> text(1e-08), text(0.25), text(None)
     ('1e-08', '0.25', 'None')
     """
-    return DEFAULT if value is None else f"{value:.12g}"
+    return DEFAULT if value is None else repr(value).removesuffix(".0")
