@@ -54,11 +54,19 @@ def linked(function: Callable[..., Any], dtype: np.dtype[Any]) -> Any:
             own[name] = linked(value, dtype)
         elif value is machine.reinterpret:
             own[name] = words.reinterpret
+        elif value is scalar:  # of an enclosing function, as in scalar.sqrt(x)
+            own[name] = _module(dtype)
     for name in function.__code__.co_names:
-        if function.__globals__.get(name) is scalar:  # as in scalar.sqrt(x)
-            own[name] = types.ModuleType(scalar.__name__)
-            vars(own[name]).update(scalars(dtype))
+        if function.__globals__.get(name) is scalar:
+            own[name] = _module(dtype)
     return words.device(_with(function, own))
+
+
+def _module(dtype: np.dtype[Any]) -> types.ModuleType:
+    """`fastopt.scalar` for numbers of this dtype."""
+    module = types.ModuleType(scalar.__name__)
+    vars(module).update(scalars(dtype))
+    return module
 
 
 def _with(function: Any, own: dict[str, Any]) -> types.FunctionType:
