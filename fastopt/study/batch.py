@@ -7,7 +7,7 @@ are, trajectories are grouped by that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from fastopt.hyperparameters import as_numbers, check, field_names
 from fastopt.optimizer import Optimizer
 from fastopt.stepping import Stepping
 from fastopt.storage import native
-from fastopt.study.objectives import Objective
+from fastopt.study.objective import Objective
 from fastopt.variant import Variant
 
 
@@ -124,11 +124,17 @@ def count(starts: np.ndarray, hyperparameters: Mapping[str, Any]) -> int:
     ------
     ValueError
         If starts and arrays among the hyperparameters are not of one length.
+    TypeError
+        For arrays of other objects.
     """
     lengths = {"starts": 1 if starts.ndim == 1 else len(starts)}
     for name, value in hyperparameters.items():
         for column in _columns(value):
             if isinstance(column, np.ndarray) and column.ndim:
+                if column.dtype.kind not in "biufU":
+                    raise TypeError(
+                        f"{name} is an array of {column.dtype}; expected numbers, switches or names"
+                    )
                 lengths[name] = len(column)
     n = max((own for own in lengths.values() if own != 1), default=1)
     for name, own in lengths.items():
@@ -138,6 +144,13 @@ def count(starts: np.ndarray, hyperparameters: Mapping[str, Any]) -> int:
                 f"{name} has length {own} and {first} has {n}; expected arrays of one length"
             )
     return 0 if 0 in lengths.values() else n
+
+
+def check_single(hyperparameters: Mapping[str, Any]) -> None:
+    """Raise ValueError for arrays, which have a value for each of many trajectories."""
+    for name, value in hyperparameters.items():
+        if varies(value):
+            raise ValueError(f"{name} is an array; expected one value")
 
 
 def batches(
@@ -231,13 +244,42 @@ def _groups(
     depends = any(slot.when is not None for slot in declared.slots.values())
     if not columns or not (checks or depends):
         return [np.arange(n)]
-    together: dict[frozenset[str], list[int]] = {}
-    for k in range(n):
-        values = {**base, **{name: column[k] for name, column in columns.items()}}
-        if checks:
-            declared.validate(values, 0)
-        together.setdefault(frozenset(declared.present(values)), []).append(k)
-    return [np.array(members) for members in together.values()]
+    asked = {"bounds"}
+    while True:  # until it is known which hyperparameters count: only these are gone through
+        counted = columns.keys() & asked
+        combination = np.zeros(n, np.int64)
+        for name in counted:
+            which = columns[name].which
+            _, combination = np.unique(combination * n + which, return_inverse=True)
+        _, places = np.unique(combination, return_index=True)
+        kept = []
+        for k in places:
+            values = {**base, **{name: column[k] for name, column in columns.items()}}
+            if checks:
+                declared.optimizer.validate(_Asked(declared.validate(values, 0), asked))
+            kept.append(sorted(declared.present(_Asked(values, asked))))
+        if columns.keys() & asked == counted:
+            break
+    number = np.array([kept.index(slots) for slots in kept])[combination]
+    groups = (np.flatnonzero(number == k) for k in np.unique(number))
+    return sorted(groups, key=lambda members: int(members[0]))
+
+
+class _Asked(Mapping[str, Any]):
+    """Hyperparameters that note which of them are asked for."""
+
+    def __init__(self, values: Mapping[str, Any], asked: set[str]) -> None:
+        self._values, self._asked = values, asked
+
+    def __getitem__(self, name: str) -> Any:
+        self._asked.add(name)
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def _overrides(cls: type[Formula]) -> bool:

@@ -270,6 +270,8 @@ def derivatives(program: Program, value: int, order: int = 1) -> tuple[int, int]
 
     Raises
     ------
+    ValueError
+        Where they need more than the known functions.
     ModuleNotFoundError
         Without SymPy.
     """
@@ -300,13 +302,14 @@ def derivatives(program: Program, value: int, order: int = 1) -> tuple[int, int]
     ]
     parts, results = sympy.cse(wanted, symbols=sympy.numbered_symbols("t"))
     functions = {**FUNCTIONS, **_OF_DERIVATIVES}
-    for symbol, expression in parts:
-        text = sympy.sstr(expression)
-        places[symbol.name] = _Reader(program, dict(places), functions, limited=False).read(text)
-    by_x, by_y = (
-        _Reader(program, places, functions, limited=False).read(sympy.sstr(expression))
-        for expression in results
-    )
+    reader = _Reader(program, places, functions, limited=False)
+    try:
+        for symbol, expression in parts:
+            places[symbol.name] = reader.read(sympy.sstr(expression))
+        by_x, by_y = (reader.read(sympy.sstr(expression)) for expression in results)
+    except ValueError as error:  # such as that of abs(x**y), which may be complex
+        found = ", ".join(sympy.sstr(expression) for expression in wanted)
+        raise ValueError(f"no derivative by known functions; SymPy finds {found[:60]!r}") from error
     return by_x, by_y
 
 

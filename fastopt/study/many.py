@@ -10,7 +10,7 @@ import numpy as np
 
 from fastopt.optimizer import Optimizer
 from fastopt.study import batch, objectives, stepped
-from fastopt.study.objectives import Objective
+from fastopt.study.objective import Objective
 from fastopt.study.trajectories import (
     check_class,
     check_dtype,
@@ -83,7 +83,9 @@ class Trajectories:
         array([65., inf, inf])
         """
         if lowest is None:
-            lowest = lowest_value(self.objective, self.values)
+            lowest = self.objective.lowest
+        if lowest is None:
+            lowest = float(np.min(self.values, where=np.isfinite(self.values), initial=np.inf))
         goal = float(lowest) + float(tolerance)
         if not np.isfinite(goal) or tolerance < 0:
             raise ValueError(
@@ -93,14 +95,6 @@ class Trajectories:
             self.optimizer, self.objective, self.starts, self.steps, self.hyperparameters, "last", goal
         )  # fmt: skip
         return np.where(reached < 0, np.inf, reached)
-
-
-def lowest_value(objective: Objective, values: np.ndarray) -> float:
-    """The value of the lowest known minimum, else the lowest of these."""
-    if len(objective.minima):
-        return float(objective.value(objective.minima).min())
-    finite = values[np.isfinite(values)]
-    return float(finite.min()) if finite.size else np.nan
 
 
 def trace_many(
@@ -191,7 +185,8 @@ def follow(
             if points is not None:
                 points[k] = own
             if goal is not None:
-                above = np.flatnonzero(~(objective.value(own) <= goal))
+                values = np.asarray(objective.value(own), np.float64)  # as the driver compares
+                above = np.flatnonzero(~(values <= goal))
                 reached[k] = 0 if not len(above) else -1 if above[-1] == steps else above[-1] + 1
         return last, points, reached
     for part in made:
