@@ -7,22 +7,22 @@ are, trajectories are grouped by that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fastopt.declarations import AVERAGE, Declarations
+from fastopt.declarations import AVERAGE
 from fastopt.drivers import threads, trajectories
 from fastopt.drivers.compile import address
 from fastopt.drivers.objective import SIGNATURE
-from fastopt.formula import Formula
-from fastopt.hyperparameters import as_numbers, check, field_names
+from fastopt.hyperparameters import field_names
 from fastopt.optimizer import Optimizer
 from fastopt.stepping import Stepping
 from fastopt.storage import native
+from fastopt.study.columns import Column, at, groups, varies
 from fastopt.study.objective import Objective
 from fastopt.variant import Variant
 
@@ -117,42 +117,6 @@ def _shares(n: int) -> list[tuple[int, int]]:
 # ---- making them ------------------------------------------------------------------------------------
 
 
-def count(starts: np.ndarray, hyperparameters: Mapping[str, Any]) -> int:
-    """How many trajectories there are.
-
-    Raises
-    ------
-    ValueError
-        If starts and arrays among the hyperparameters are not of one length.
-    TypeError
-        For arrays of other objects.
-    """
-    lengths = {"starts": 1 if starts.ndim == 1 else len(starts)}
-    for name, value in hyperparameters.items():
-        for column in _columns(value):
-            if isinstance(column, np.ndarray) and column.ndim:
-                if column.dtype.kind not in "biufU":
-                    raise TypeError(
-                        f"{name} is an array of {column.dtype}; expected numbers, switches or names"
-                    )
-                lengths[name] = len(column)
-    n = max((own for own in lengths.values() if own != 1), default=1)
-    for name, own in lengths.items():
-        if own not in (1, n) or own == 0 != n:
-            first = next(other for other, length in lengths.items() if length == n)
-            raise ValueError(
-                f"{name} has length {own} and {first} has {n}; expected arrays of one length"
-            )
-    return 0 if 0 in lengths.values() else n
-
-
-def check_single(hyperparameters: Mapping[str, Any]) -> None:
-    """Raise ValueError for arrays, which have a value for each of many trajectories."""
-    for name, value in hyperparameters.items():
-        if varies(value):
-            raise ValueError(f"{name} is an array; expected one value")
-
-
 def batches(
     cls: type[Optimizer], starts: np.ndarray, hyperparameters: Mapping[str, Any]
 ) -> list[Batch] | None:
@@ -170,121 +134,18 @@ def batches(
         return None
     declared, base = first._workspace.declared, first._workspace.groups[0].hyperparameters()
     columns = {
-        name: _Column(declared, name, value, n) for name, value in varied.items() if name in base
+        name: Column(declared, name, value, n) for name, value in varied.items() if name in base
     }
     if any(name not in base or columns[name][0] != base[name] for name in varied):
         return None  # a constructor that makes something else of it
-    groups = _groups(declared, base, columns, n)
-    if not columns or len(groups) == 1:
+    together = groups(declared, base, columns, n)
+    if len(together) == 1:
         return [_batch(first, np.arange(n), starts, columns)]
     found = []
-    for members in groups:
+    for members in together:
         own = cls(starts[members[0]].copy(), **at(hyperparameters, members[0]))
         found.append(_batch(own, members, starts[members], columns))
     return found
-
-
-def at(hyperparameters: Mapping[str, Any], k: int) -> dict[str, Any]:
-    """The hyperparameters of trajectory k."""
-    return {name: _at(value, k) for name, value in hyperparameters.items()}
-
-
-def _at(value: Any, k: int) -> Any:
-    if not varies(value):
-        return value
-    own = [
-        c[k if len(c) > 1 else 0].item() if isinstance(c, np.ndarray) and c.ndim else c
-        for c in _columns(value)
-    ]
-    single = isinstance(value, np.ndarray) and value.ndim == 1
-    return own[0] if single else tuple(own)
-
-
-def _columns(value: Any) -> list[Any]:
-    """The numbers of a hyperparameter, each one for all trajectories or an array."""
-    if isinstance(value, np.ndarray) and value.ndim == 2:
-        return list(value.T)
-    if isinstance(value, tuple | list):
-        return list(value)
-    return [value]
-
-
-def varies(value: Any) -> bool:
-    """Whether a hyperparameter has a value of its own for each trajectory."""
-    return any(isinstance(c, np.ndarray) and c.ndim > 0 for c in _columns(value))
-
-
-class _Column:
-    """A hyperparameter that differs between trajectories, checked: each value once."""
-
-    def __init__(self, declared: Declarations, name: str, value: Any, n: int) -> None:
-        columns = [np.broadcast_to(np.asarray(c), n) for c in _columns(value)]
-        table = np.stack(columns, axis=1)
-        different, self.which = np.unique(table, axis=0, return_inverse=True)
-        self.which = self.which.reshape(-1)
-        kind, choices = declared.kinds[name], declared.choices(name)
-        self.values = [
-            check(
-                declared.optimizer.__name__, name, tuple(row.tolist()) if isinstance(kind, tuple) else row[0].item(),
-                kind, declared.domain(name), choices,
-            )
-            for row in different
-        ]  # fmt: skip
-        self.numbers = np.array([as_numbers(v, choices) for v in self.values])
-
-    def __getitem__(self, k: int) -> Any:
-        return self.values[self.which[k]]
-
-
-def _groups(
-    declared: Declarations, base: Mapping[str, Any], columns: Mapping[str, _Column], n: int
-) -> list[np.ndarray]:
-    """Trajectories by the slots that they have; checks that the hyperparameters of each go together."""
-    checks = _overrides(declared.optimizer) or "bounds" in columns
-    depends = any(slot.when is not None for slot in declared.slots.values())
-    if not columns or not (checks or depends):
-        return [np.arange(n)]
-    asked = {"bounds"}
-    while True:  # until it is known which hyperparameters count: only these are gone through
-        counted = columns.keys() & asked
-        combination = np.zeros(n, np.int64)
-        for name in counted:
-            which = columns[name].which
-            _, combination = np.unique(combination * n + which, return_inverse=True)
-        _, places = np.unique(combination, return_index=True)
-        kept = []
-        for k in places:
-            values = {**base, **{name: column[k] for name, column in columns.items()}}
-            if checks:
-                declared.optimizer.validate(_Asked(declared.validate(values, 0), asked))
-            kept.append(sorted(declared.present(_Asked(values, asked))))
-        if columns.keys() & asked == counted:
-            break
-    number = np.array([kept.index(slots) for slots in kept])[combination]
-    groups = (np.flatnonzero(number == k) for k in np.unique(number))
-    return sorted(groups, key=lambda members: int(members[0]))
-
-
-class _Asked(Mapping[str, Any]):
-    """Hyperparameters that note which of them are asked for."""
-
-    def __init__(self, values: Mapping[str, Any], asked: set[str]) -> None:
-        self._values, self._asked = values, asked
-
-    def __getitem__(self, name: str) -> Any:
-        self._asked.add(name)
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-
-def _overrides(cls: type[Formula]) -> bool:
-    owner = next(base for base in cls.__mro__ if "validate" in vars(base))
-    return owner is not Formula
 
 
 def _takes(cls: type[Optimizer], opt: Optimizer) -> bool:
@@ -300,7 +161,7 @@ def _takes(cls: type[Optimizer], opt: Optimizer) -> bool:
 
 
 def _batch(
-    opt: Optimizer, members: np.ndarray, starts: np.ndarray, columns: Mapping[str, _Column]
+    opt: Optimizer, members: np.ndarray, starts: np.ndarray, columns: Mapping[str, Column]
 ) -> Batch:
     w = opt._workspace
     variant, n = w.variant(0), len(members)

@@ -308,8 +308,8 @@ def derivatives(program: Program, value: int, order: int = 1) -> tuple[int, int]
             places[symbol.name] = reader.read(sympy.sstr(expression))
         by_x, by_y = (reader.read(sympy.sstr(expression)) for expression in results)
     except ValueError as error:  # such as that of abs(x**y), which may be complex
-        found = ", ".join(sympy.sstr(expression) for expression in wanted)
-        raise ValueError(f"no derivative by known functions; SymPy finds {found[:60]!r}") from error
+        shown = ", ".join(map(sympy.sstr, wanted))[:60]
+        raise ValueError(f"no derivative by known functions; SymPy finds {shown!r}") from error
     return by_x, by_y
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.optimizer import Optimizer
-from fastopt.study import batch, objectives, stepped
+from fastopt.study import batch, columns, objectives, stepped
 from fastopt.study.objective import Objective
 from fastopt.study.trajectories import (
     check_class,
@@ -161,7 +161,7 @@ def trace_many(
         raise ValueError(f"keep is {keep!r}; expected one of {', '.join(map(repr, KEEP))}")
     taken = check_steps(steps)
     given = with_rate(cls, chosen, hyperparameters)
-    n = batch.count(begin, given)
+    n = columns.count(begin, given)
     every = np.broadcast_to(begin, (n, 2)).copy()
     last, points, _ = follow(cls, chosen, every, taken, given, keep, None)
     return Trajectories(last, chosen.value(last), points, every, taken, cls, chosen, given)
@@ -180,7 +180,7 @@ def follow(
     made = batch.batches(cls, starts, given)
     if made is None:
         for k in range(n):
-            own, *_ = stepped.follow(cls, objective, starts[k], steps, batch.at(given, k))
+            own, *_ = stepped.follow(cls, objective, starts[k], steps, columns.at(given, k))
             last[k] = own[-1]
             if points is not None:
                 points[k] = own

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.optimizer import Optimizer
-from fastopt.study import batch, objectives
+from fastopt.study import columns, objectives
 from fastopt.study.many import follow, trace_many
 from fastopt.study.objective import Bounds, Objective
 from fastopt.study.trajectories import (
@@ -100,7 +100,7 @@ def basins(
     kind = check_dtype(dtype)
     area = _check_bounds(chosen.bounds if bounds is None else bounds)
     height, width = _check_resolution(resolution)
-    batch.check_single(hyperparameters)
+    columns.check_single(hyperparameters)
     near = 0.05 * max(a[1] - a[0] for a in area) if within is None else within
     if not 0 <= near < np.inf:
         raise ValueError(f"within is {within!r}; expected a finite number >= 0")
@@ -207,7 +207,7 @@ def rate_map(
     tolerance : float, optional
         How far above its lowest minimum the value may stay; a thousandth of the height of the start if left out.
     **hyperparameters
-        For `cls`: the others.
+        For `cls`: the others. Of those that the axes vary, the numbers of a tuple that stay count.
 
     Returns
     -------
@@ -239,7 +239,7 @@ def rate_map(
         else:
             own = _tuple_of(cls, begin, given, name, place)
             given[name] = (*own[:place], values.ravel(), *own[place + 1 :])
-    n = batch.count(begin, given)
+    n = columns.count(begin, given)
     starts = np.broadcast_to(begin, (n, 2)).copy()
     height = float(chosen.value(begin))
     lowest = chosen.lowest
@@ -284,7 +284,7 @@ def _tuple_of(
     """The tuple that a hyperparameter is, as given or by default."""
     own = given.get(name)
     if own is None:
-        own = cls(start.copy(), **batch.at(given, 0)).param_groups[0].get(name)
+        own = cls(start.copy(), **columns.at(given, 0)).param_groups[0].get(name)
     if not isinstance(own, tuple | list) or place >= len(own):
         raise ValueError(
             f"rate_map: {name}[{place}] of {cls.__name__}, where {name} is {own!r}; expected a place in a tuple"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.optimizer import Optimizer
-from fastopt.study import batch, objectives, stepped
+from fastopt.study import batch, columns, objectives, stepped
 from fastopt.study.objective import Objective
 from fastopt.wrappers.wrapper import Wrapper
 
@@ -119,7 +119,7 @@ def trace(
     kind = check_dtype(dtype)
     begin = check_start(start, chosen, kind)
     count = check_steps(steps)
-    batch.check_single(hyperparameters)
+    columns.check_single(hyperparameters)
     given = with_rate(cls, chosen, hyperparameters)
     made = batch.batches(cls, begin[None], given)
     if made is None:
