@@ -10,7 +10,15 @@ import pytest
 from kinds import ordinary
 from numba.core import event
 from representatives import (
-    REPRESENTATIVES, SHAPES, arrays, begun, bits, each_dtype, each_optimizer, make, step,
+    REPRESENTATIVES,
+    SHAPES,
+    arrays,
+    begun,
+    bits,
+    each_dtype,
+    each_optimizer,
+    make,
+    step,
 )  # fmt: skip
 
 import fastopt
