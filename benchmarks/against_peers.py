@@ -27,8 +27,14 @@ TINY = [1 << 8, 1 << 10]
 #: Where every optimizer is compared: in a core's cache, and in memory.
 AT, QUICK_AT = [1 << 14, 1 << 24], [1 << 14, 1 << 22]
 
-EVERY = sorted(fastopt.optimizers.__all__, key=str.lower)
-FEW = ["AdamW", "LAMB", "SGD"]
+#: What people use as much as the defaults, and torch has too: by the name in the tables, class and hyperparameters.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Adam, amsgrad": ("Adam", {"amsgrad": True}),
+    "RMSprop, centered, momentum": ("RMSprop", {"centered": True, "momentum": 0.9}),
+    "SGD, momentum": ("SGD", {"momentum": 0.9}),
+}
+EVERY = sorted([*fastopt.optimizers.__all__, *VARIANTS], key=str.lower)
+FEW = ["AdamW", "LAMB", "SGD, momentum"]
 
 Say = Callable[[str], None]
 
@@ -57,27 +63,30 @@ def optimizers(
     """Every optimizer by size and name: seconds of its step, its twin, torch's and optax's, and bytes moved."""
     found: dict[str, Any] = {str(elements): {} for elements in sizes}
     for elements in sizes:
-        for name in names:
+        for label in names:
+            name, given = VARIANTS.get(label, (label, {}))
             try:
                 steps.require_traffic(name, elements)
             except NotImplementedError:
                 continue
-            say(f"{name} of {elements:,}")
-            found[str(elements)][name] = _with_others(name, elements, rounds)
+            say(f"{label} of {elements:,}")
+            found[str(elements)][label] = _with_others(name, given, elements, rounds)
     return found
 
 
-def _with_others(name: str, elements: int, rounds: int) -> dict[str, float]:
+def _with_others(name: str, given: dict[str, Any], elements: int, rounds: int) -> dict[str, float]:
     shape = shape_of(elements, getattr(fastopt, name).dimensions)
 
     def others(gradient: Any) -> dict[str, Any]:
         calls = {
-            "torch": peers.torch_step(name, steps.arrays([shape], 0)[0], gradient),
-            "optax": peers.optax_step(name, steps.arrays([shape], 0)[0], gradient),
+            "torch": peers.torch_step(name, steps.arrays([shape], 0)[0], gradient, **given),
+            "optax": None
+            if given
+            else peers.optax_step(name, steps.arrays([shape], 0)[0], gradient),
         }
         return {who: call for who, call in calls.items() if call is not None}
 
-    return steps.against_twin(name, elements, rounds=rounds, others=others)
+    return steps.against_twin(name, elements, rounds=rounds, others=others, hyperparameters=given)
 
 
 def limits() -> dict[str, Any]:
@@ -138,7 +147,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--out", type=Path, default=Path("peers"), help="folder of the figures")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/peers"), help="folder of the figures"
+    )
     chosen = parser.parse_args()
     console = Console(width=200)
 
