@@ -29,14 +29,15 @@ def in_readme(text: str, results: dict[str, Any]) -> str:
 
 
 _HEAD = """\
-<!-- written by benchmarks/record.py: edit benchmarks/page.py, not this page -->
+<!-- written by benchmarks/record.py: edit benchmarks/page.py and sections.py, not this page -->
 
 # Benchmarks
 
 How fast steps are, compared with what one would use otherwise, and with what the machine can do. Everything that is
-compared ran in turn in one process, with the same number of threads, over equal arrays in float32; times are
-medians over the rounds. *Between matmuls* has a 256 x 256 float32 matrix product of NumPy before every
-step, which is not timed: so steps find caches and threads as they do in training.
+compared ran in turn in one process, with the same number of threads, over equal arrays in float32. Times are
+medians over the rounds; short calls are timed in three slices of a round, of which the shortest counts. *Between
+matmuls* has a 256 x 256 float32 matrix product of NumPy before every step, which is not timed: so steps find caches
+and threads as they do in training.
 
 The **traffic twin** of an optimizer reads and writes the very same arrays with the same threads and only adds. A step at
 its speed is at the limit of the machine's memory: nobody who moves the same arrays can be faster.
@@ -51,6 +52,7 @@ make bench-docs BENCH_ARGS=--quick        # fewer sizes and rounds
 make bench-docs BENCH_ARGS="--only adamw small"
 make bench-docs BENCH_ARGS=--missing      # go on after an interruption
 python -m benchmarks.record --page        # this page from docs/benchmarks.json, without measuring
+make bench                                # a page like this in build/bench, and measurements that have no place here
 ```
 
 `docs/benchmarks.json` has every figure. On your machine, [`fastopt bench`](command-line.md) measures what you choose.

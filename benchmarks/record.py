@@ -143,17 +143,15 @@ def _options(extent: str) -> Any:
 
 def _rows(extent: str) -> Any:
     """Seconds by table of SparseAdam's rows, their twin, and torch's."""
-    sizes = [(1_000, 64, 100)] if extent == SMOKE else [
-        (100_000, 64, 1_000), (1_000_000, 64, 20_000),
-    ]  # fmt: skip
+    tables = [row_steps.TINY] if extent == SMOKE else row_steps.TABLES
     return {
-        f"{touched:,} of {height:,} x {width}": row_steps.compare(
-            "SparseAdam", height, width, touched, rounds=_rounds(extent, 9),
-            others=lambda rows, grads, height=height: _present(
-                torch=peers.torch_rows(rows, grads, height)
+        str(table): row_steps.compare(
+            "SparseAdam", table, rounds=_rounds(extent, 9),
+            others=lambda rows, grads, table=table: _present(
+                torch=peers.torch_rows(rows, grads, table.height)
             ),
         )
-        for height, width, touched in sizes
+        for table in tables
     }  # fmt: skip
 
 
