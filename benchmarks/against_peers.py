@@ -39,8 +39,11 @@ FEW = ["AdamW", "LAMB", "SGD, momentum"]
 Say = Callable[[str], None]
 
 
-def adamw(sizes: list[int], say: Say = print) -> dict[str, Any]:
-    """Seconds of AdamW's step: ``times[mode][elements][who]``; who is ``absent``; bytes per second of a ``copy``."""
+def adamw(sizes: list[int], say: Say = print, most: int = 7) -> dict[str, Any]:
+    """Seconds of AdamW's step: ``times[mode][elements][who]``; who is ``absent``; bytes per second of a ``copy``.
+
+    There are `most` rounds, and fewer at large sizes.
+    """
     names, absent = contenders.present()
     times: dict[str, Any] = {mode: {} for mode in steps.MODES}
     copy = {}
@@ -49,7 +52,7 @@ def adamw(sizes: list[int], say: Say = print) -> dict[str, Any]:
             absent[f"{elements:,} elements"] = "their arrays do not fit into memory together"
             continue
         say(f"AdamW of {elements:,}")
-        rounds = 7 if elements < 1 << 22 else 5 if elements < 1 << 26 else 3
+        rounds = min(most, 7 if elements < 1 << 22 else 5 if elements < 1 << 26 else 3)
         copy[str(elements)] = roofline.copy_rate(28 * elements)
         for mode in steps.MODES:
             found = contenders.measure_all(names, elements, mode, rounds=rounds)
@@ -159,7 +162,7 @@ def main() -> None:
     sizes = TINY if chosen.smoke else QUICK if chosen.quick else SIZES
     at = TINY[-1:] if chosen.smoke else QUICK_AT if chosen.quick else AT
     results = {
-        "adamw": adamw(sizes, say),
+        "adamw": adamw(sizes, say, 2 if chosen.smoke else 7),
         "optimizers": optimizers(
             at, 3 if chosen.quick or chosen.smoke else 5, say, FEW if chosen.smoke else EVERY
         ),

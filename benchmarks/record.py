@@ -71,7 +71,7 @@ def largest_cache() -> int | None:
 
 def _adamw(extent: str) -> Any:
     chosen = {FULL: against_peers.SIZES, QUICK: against_peers.QUICK, SMOKE: against_peers.TINY}
-    return against_peers.adamw(chosen[extent], _say)
+    return against_peers.adamw(chosen[extent], _say, 2 if extent == SMOKE else 7)
 
 
 def _optimizers(extent: str) -> Any:
