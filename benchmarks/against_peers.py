@@ -29,12 +29,12 @@ AT, QUICK_AT = [1 << 14, 1 << 24], [1 << 14, 1 << 22]
 
 #: What people use as much as the defaults, and torch has too: by the name in the tables, class and hyperparameters.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "Adam, amsgrad": ("Adam", {"amsgrad": True}),
-    "RMSprop, centered, momentum": ("RMSprop", {"centered": True, "momentum": 0.9}),
-    "SGD, momentum": ("SGD", {"momentum": 0.9}),
+    "Adam with amsgrad": ("Adam", {"amsgrad": True}),
+    "RMSprop centered with momentum": ("RMSprop", {"centered": True, "momentum": 0.9}),
+    "SGD with momentum": ("SGD", {"momentum": 0.9}),
 }
 EVERY = sorted([*fastopt.optimizers.__all__, *VARIANTS], key=str.lower)
-FEW = ["AdamW", "LAMB", "SGD, momentum"]
+FEW = ["AdamW", "LAMB", "SGD with momentum"]
 
 Say = Callable[[str], None]
 

@@ -20,7 +20,7 @@ from benchmarks.steps import MODES
 console = Console(width=120)
 
 
-def compare(name: str, touched: Touched, table: Table) -> None:
+def compare(name: str, touched: Touched, rounds: int, table: Table) -> None:
     # torch's table and slots beside ours would not fit into a small machine's memory at the largest size
     against = name == "SparseAdam" and touched != LARGEST
 
@@ -30,7 +30,9 @@ def compare(name: str, touched: Touched, table: Table) -> None:
 
     for duplicates in (0.0, 0.1):
         for mode, between in MODES.items():
-            t = row_steps.compare(name, touched, duplicates, between=between, others=torch_too)
+            t = row_steps.compare(
+                name, touched, duplicates, between=between, rounds=rounds, others=torch_too
+            )
             peer = f"{t['torch'] / t['time']:.1f}" if "torch" in t else ""
             table.add_row(
                 name, str(touched), f"{duplicates:.0%}", mode,
@@ -50,7 +52,7 @@ def main() -> None:
         table.add_column(column, justify="right")
     for name in chosen.optimizers:
         for touched in [TINY] if chosen.smoke else [*TABLES, LARGEST]:
-            compare(name, touched, table)
+            compare(name, touched, 2 if chosen.smoke else 9, table)
     console.print(table)
 
 
