@@ -279,7 +279,7 @@ def derivatives(program: Program, value: int, order: int = 1) -> tuple[int, int]
         import sympy
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            'derivatives of expressions need SymPy: pip install "fastopt[study]"'
+            'derivatives of expressions need SymPy: pip install "fastopt[study]"', name=error.name
         ) from error
     symbols = {name: sympy.Symbol(name, real=True) for name in ("x", "y")}
     places = {"x": program.add("x"), "y": program.add("y")}
