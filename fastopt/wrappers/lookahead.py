@@ -126,7 +126,8 @@ class Lookahead(Wrapper):
         returning = stepped & (since >= w.header["sync_period"])
         since[returning] = 0
         passed = stepped if any(option in w.declared.kinds for option in OPTIONS) else returning
-        if passed.any() or not self._passed:  # of nothing at the first step, which compiles what later ones need
+        # at the first step over nothing, which compiles what later ones need
+        if passed.any() or not self._passed:
             self._pass_over(passed)
             self._passed = True
         for k in np.flatnonzero(returning & w.header["reset_state"]).tolist():
