@@ -200,6 +200,9 @@ class Workspace:
         self._follow_schedules()
         self.arrangement = object()
 
+    def settle(self) -> None:
+        """Let what was written be there for whoever steps next, on whichever stream: in host memory it is."""
+
     def follow(self) -> None:
         """Let scheduled hyperparameters be what their schedules say for the coming step."""
         self.scheduled.call(self.steps_taken)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastopt.drivers.cuda import runtime
+from fastopt.slots import memory_order
 from fastopt.tree import on_device
 
 
@@ -135,6 +136,17 @@ class DeviceArray:
         made = self.copy_to_host()
         return made if dtype is None else made.astype(dtype, copy=False)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> DeviceArray:
+        memory = runtime.Memory(self.nbytes, self.device)
+        runtime.copy(memory.address, self.ctypes.data, self.nbytes, self.stream)
+        return DeviceArray(
+            memory, memory.address, self.shape, self.dtype, order=memory_order(self),
+            follows=self._follows,
+        )  # fmt: skip
+
+    def __reduce__(self) -> Any:
+        return _restored, (self.copy_to_host(), self.device)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("an array without dimensions has no length")
@@ -149,6 +161,12 @@ def zeros(shape: Sequence[int], dtype: np.dtype[Any], device: int, order: str = 
     count = int(np.prod(tuple(shape), dtype=np.int64))
     memory = runtime.Memory(count * dtype.itemsize, device)
     return DeviceArray(memory, memory.address, shape, dtype, order=order)
+
+
+def _restored(array: np.ndarray, device: int) -> DeviceArray:
+    made = zeros(array.shape, array.dtype, device, memory_order(array))
+    made.fill(array)
+    return made
 
 
 def adopt(value: Any, name: str) -> DeviceArray:

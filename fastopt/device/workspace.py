@@ -62,6 +62,34 @@ class Mirror:
             self._words[:, self._own] = self._known = found[:, self._own]
 
 
+class Counters(Mirror):
+    """Steps taken and skipped, which the device counts.
+
+    Attributes
+    ----------
+    taken : int or None
+        Steps taken, where the host knows without asking.
+    """
+
+    taken: int | None = 0
+
+    def __init__(self, device: int) -> None:
+        super().__init__(np.zeros(2, np.int64), device)
+
+    def push(self, stream: int) -> None:
+        """Let the device go on from what the host has written."""
+        if self._ahead:
+            self.taken = int(self.host[0])
+        super().push(stream)
+
+    def ask(self, stream: int) -> int:
+        """Steps taken; waits for the device if the host does not know."""
+        if self.taken is None or self._ahead:
+            self.pull(stream)
+            self.taken = int(self.host[0])
+        return self.taken
+
+
 @dataclass
 class DevicePlace(Place):
     """Where one tensor's slot lies in device memory."""
@@ -152,9 +180,8 @@ class DeviceWorkspace(Workspace):
         self.device, self.stream = device, 0
         self._header: Mirror | None = None
         self._rows = np.zeros(0, declared.rule.header)
-        self._counters = Mirror(np.zeros(2, np.int64), device)
+        self._counters = Counters(device)
         self.verdict = runtime.Memory(8, device)  # of steps that nothing can skip
-        self._taken: int | None = 0  # steps taken, where the host knows without asking
         self.device_tables: list[DeviceTable] = []
         super().__init__(declared)
 
@@ -180,7 +207,6 @@ class DeviceWorkspace(Workspace):
     def counters(self) -> np.ndarray:
         """Steps taken and skipped, as the device has counted them: waits for it."""
         self._counters.pull(self.stream)
-        self._taken = int(self._counters.host[0])
         return self._counters.host
 
     @counters.setter
@@ -189,7 +215,8 @@ class DeviceWorkspace(Workspace):
 
     def note_step(self, certain: bool) -> None:
         """A step was asked for; unless it is certain, the device decides whether it is one."""
-        self._taken = self._taken + 1 if certain and self._taken is not None else None
+        taken = self._counters.taken
+        self._counters.taken = taken + 1 if certain and taken is not None else None
 
     def push(self, stream: int) -> dict[str, int]:
         """Let the device have what the host has changed; addresses by the names of kernels' arguments."""
@@ -260,6 +287,13 @@ class DeviceWorkspace(Workspace):
         self.words = self.header.view(np.float64).reshape(count, self._rows.itemsize // 8)
         self._follow_schedules()
         self.arrangement = object()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait for what the host has written: another stream than the one it took would not."""
+        runtime.enter(self.device)
+        for stream in {0, self.stream}:
+            runtime.wait(stream)
 
     def follow(self) -> None:
         """Let scheduled hyperparameters be what their schedules say for the coming step."""
@@ -269,7 +303,7 @@ class DeviceWorkspace(Workspace):
     @property
     def steps_taken(self) -> int:
         """Steps so far, without those skipped: as the host has counted them, if it can."""
-        return int(self.counters[0]) if self._taken is None else self._taken
+        return self._counters.ask(self.stream)
 
     def _note_what_follows(self) -> None:
         self.follows = True  # every step goes another way than those of host memory

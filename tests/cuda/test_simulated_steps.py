@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 from devices import ByDLPack, OnDevice, Pair, numbers, on_device
@@ -341,7 +339,6 @@ def test_what_is_not_there_yet():
     opt = adam(OnDevice(np.ones((3, 2), np.float32)))
     calls = {
         "jit_step": lambda: opt.jit_step(),
-        "copy": lambda: copy.deepcopy(opt),
         "Lookahead": lambda: fastopt.Lookahead(opt),
     }
     for name, call in calls.items():

@@ -10,5 +10,5 @@ else:
     from fastopt.drivers.cuda import driver as runtime  # type: ignore[no-redef]
 
 Memory, upload, download = runtime.Memory, runtime.upload, runtime.download
-copy, clear, launch = runtime.copy, runtime.clear, runtime.launch
+copy, clear, launch, wait = runtime.copy, runtime.clear, runtime.launch, runtime.wait
 device_of, enter, devices = runtime.device_of, runtime.enter, runtime.devices
