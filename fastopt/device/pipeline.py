@@ -110,13 +110,24 @@ def step(
 
 
 def step_located(
-    runner: DeviceRunner, request: Request, monitor: bool, asked: frozenset[str] = frozenset()
+    runner: DeviceRunner,
+    request: Request,
+    monitor: bool,
+    asked: frozenset[str] = frozenset(),
+    updating: Any = None,
 ) -> DeviceStepInfo:
-    """A step with options, and what else changes the loop, by gradients that are located."""
+    """A step with options, and what else changes the loop, by gradients that are located.
+
+    The update is the runner's, or that of `updating`, which is told what is decided.
+    """
     made, known, options = _prepared(runner, request)
     info, known["outcome"] = made.outcomes.new(request.needs_norm, monitor)
     known = _decided(made, request, known)
-    runner.update(options | asked | ({MONITOR} if monitor else set()), known)
+    options |= asked | ({MONITOR} if monitor else frozenset())
+    if updating is None:
+        runner.update(options, known)
+    else:
+        updating.update(options, known, info)
     if monitor:
         made.tell(known)
     if ZERO_GRADS in options and request.skip_nonfinite:

@@ -16,7 +16,7 @@ from fastopt.drivers.cuda import kernels, lines, runtime, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
 from fastopt.gradients import overlaps
 from fastopt.slots import memory_order
-from fastopt.variant import MONITOR, PROPOSE, Variant
+from fastopt.variant import MONITOR, PROPOSE, ROWS, Variant
 
 
 @dataclasses.dataclass
@@ -161,11 +161,14 @@ class DeviceRunner:
             if i > 0:  # the step is counted once
                 prepared.more["counters"] = 0
             yield prepared
+            if variant.has_lines and ROWS in options:
+                stage = next(n for n, m in enumerate(variant.rule.measures) if m.scope == "lines")
+                yield Launch(lines.renew(variant, stage), (table.rows, 1), table)
             if MONITOR in options:
                 yield Launch(kernels.update(variant), (table.rows, 1), table)
             else:
                 yield self._elements(table, partial(kernels.update, variant))
-            if variant.has_lines and PROPOSE not in options:
+            if variant.has_lines and not {PROPOSE, ROWS} & options:
                 yield Launch(lines.commit(variant), (table.count, 1), table)
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:

@@ -293,7 +293,7 @@ class DeviceWorkspace(Workspace):
         """Wait for what the host has written: another stream than the one it took would not."""
         runtime.enter(self.device)
         for stream in {0, self.stream}:
-            runtime.wait(stream)
+            runtime.finish(stream)
 
     def follow(self) -> None:
         """Let scheduled hyperparameters be what their schedules say for the coming step."""

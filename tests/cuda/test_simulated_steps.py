@@ -166,6 +166,60 @@ def test_rows(options):
     pair.require_equal()
 
 
+def compare_rows(pair, t, shapes, named, **options):
+    """A step of some rows on both drivers; None for a whole parameter."""
+    sizes = [s if n is None else (len(n), *s[1:]) for n, s in zip(named, shapes, strict=True)]
+    grads = numbers(np.float32, sizes, t)
+    on = on_device(grads)
+    infos = pair.cpu.step_rows(named, grads, **options), pair.cuda.step_rows(named, on, **options)
+    assert tuple(infos[0])[:2] == tuple(infos[1])[:2]
+    pair.require_equal()
+    return infos
+
+
+@pytest.mark.parametrize("width", [5, 2050])
+def test_rows_with_a_number_each(width):
+    """Of more elements than a strip has columns, too."""
+    shapes = [(4, width), (3, 2)]
+    pair = Pair(lambda p: make(fastopt.RowwiseAdagrad, p), numbers(np.float32, shapes))
+    pair.step(numbers(np.float32, shapes))
+    for t, named in enumerate([[[3, 1, 3], None], [[1], [2, 0]]]):
+        compare_rows(pair, t, shapes, named, clip_norm=1.0, skip_nonfinite=True)
+
+
+FIRST = {
+    "Adan": lambda p: make(fastopt.Adan, p),
+    "dampening": lambda p: fastopt.SGD(p, lr=0.1, momentum=0.5, dampening=0.5, ema_decay=0.5),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_rows_that_count_their_own_steps(name):
+    shapes = [(4, 3), (3, 2)]
+    pair = Pair(FIRST[name], numbers(np.float32, shapes))
+    pair.cpu.monitor = pair.cuda.monitor = True
+    plain = [[0, 2, 0], [1]]
+    for t, named in enumerate([plain, [[2, 3], None], [[2, 1, 3], [0, 2]]]):
+        options = [{}, {"clip_norm": 0.5}, {"zero_grads": True, "clip_value": 0.25}][t]
+        mine, other = compare_rows(pair, t, shapes, named, **options)
+        np.testing.assert_allclose(other.update_norm, mine.update_norm, rtol=1e-12)
+    assert "row_step" in pair.cuda.state[0]
+    pair.step(numbers(np.float32, shapes, 3), clip_norm=1.0)  # all rows, each its own
+    pair.require_equal()
+    before = pair.cuda.state[0]["row_step"].copy()
+    bad = [np.full((2, 3), np.nan, np.float32), None]
+    for opt, grads in ((pair.cpu, bad), (pair.cuda, on_device(bad))):
+        assert opt.step_rows([[1, 2], None], grads, skip_nonfinite=True).skipped
+    pair.require_equal()
+    np.testing.assert_array_equal(pair.cuda.state[0]["row_step"], before)
+    saved = pair.cuda.state_dict()
+    with pytest.raises(RuntimeError, match="rows have step counts of their own"):
+        pair.cuda.propose(on_device(numbers(np.float32, shapes)))
+    pair.cuda.load_state_dict(saved)
+    pair.step(numbers(np.float32, shapes, 4), skip_nonfinite=True)
+    pair.require_equal()
+
+
 def test_rows_that_do_not_fit():
     opt = adam(OnDevice(np.ones((4, 3), np.float32)))
     good = OnDevice(np.ones((2, 3), np.float32))
@@ -173,8 +227,6 @@ def test_rows_that_do_not_fit():
         opt.step_rows([0, 4], good)
     with pytest.raises(ValueError, match=r"has shape \(2, 3\); expected .* \(1, 3\)"):
         opt.step_rows([0], good)
-    with pytest.raises(TypeError, match="RowwiseAdagrad keeps a number for each row"):
-        make(fastopt.RowwiseAdagrad, OnDevice(np.ones((4, 3), np.float32))).step_rows([0, 1], good)
     assert opt.steps_taken == 0
 
 

@@ -10,5 +10,6 @@ else:
     from fastopt.drivers.cuda import driver as runtime  # type: ignore[no-redef]
 
 Memory, upload, download = runtime.Memory, runtime.upload, runtime.download
-copy, clear, launch, wait = runtime.copy, runtime.clear, runtime.launch, runtime.wait
+copy, clear, launch = runtime.copy, runtime.clear, runtime.launch
 device_of, enter, devices = runtime.device_of, runtime.enter, runtime.devices
+finish = runtime.finish

@@ -146,7 +146,7 @@ def download(array: np.ndarray, address: int, stream: int = 0) -> None:
     ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
 
-def wait(stream: int = 0) -> None:
+def finish(stream: int = 0) -> None:
     """Nothing is pending."""
 
 

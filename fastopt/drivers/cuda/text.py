@@ -17,14 +17,14 @@ from fastopt.variant import ELEMENT, MEMORY_ROW, SEEN, Variant
 TILE_ROW = 5 * 8
 
 
-def head(variant: Variant, body: tile.Body, inside: list[str]) -> list[str]:
-    """What a block of threads learns about its tile, around what it does with it."""
+def head(variant: Variant, body: tile.Body, inside: list[str], shown: int = SEEN) -> list[str]:
+    """What a block of threads learns about its tile, around what it does with it; `shown` of a slot of lines' columns."""
     size = variant.dtype.itemsize
     read = [
         *coefficients(variant, body),
         f"offset = load(row + {8 * OFFSET}, whole)",
         f"shift, forward = offset * {size}, load(row + {8 * SHIFT}, whole)",
-        *places(variant, body, SEEN),
+        *places(variant, body, shown),
     ]
     return [
         f"row = tiles + block() * {TILE_ROW}",
