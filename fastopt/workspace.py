@@ -97,6 +97,10 @@ class Workspace:
         else:
             self._follow_schedules()
 
+    def count_with(self, other: Workspace) -> None:
+        """Let steps be counted with another workspace's."""
+        self.counters, self.count = other.counters, other.count
+
     def counts_rows(self, k: int) -> bool:
         """Whether rows of parameter k have step counts of their own when they are stepped by themselves."""
         if k in self.row_steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from fastopt.formula import Formula
 from fastopt.tree import on_device
 from fastopt.workspace import Workspace
 
-__all__ = ["DeviceArray", "adopted", "check_copied", "moved"]
+__all__ = ["DeviceArray", "adopted", "check_copied", "copies_by_id", "moved"]
 
 
 def adopted(
@@ -83,3 +84,10 @@ def check_copied(w: Workspace, twin: Workspace) -> None:
                 f"deepcopy: parameter {w.names[k]} is a {type(p).__name__}, whose copy shares its memory; expected an "
                 "array that copy.deepcopy copies, such as one of PyTorch or CuPy"
             )
+
+
+def copies_by_id(w: Workspace) -> dict[int, DeviceArray]:
+    """Copies of the parameters after all steps so far, whatever library they are of, by the ids of these."""
+    w.settle()
+    given = [p for group in w.groups for p in group["params"]]
+    return {id(p): copy.deepcopy(own) for p, own in zip(given, w.parameters, strict=True)}

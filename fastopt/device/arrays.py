@@ -130,6 +130,12 @@ class DeviceArray:
             runtime.enter(self.device)
             runtime.upload(self.ctypes.data, full, self.stream)
 
+    def copy_from(self, other: DeviceArray) -> None:
+        """Overwrite it with one of the same shape, dtype and memory order."""
+        if self.nbytes:
+            runtime.enter(self.device)
+            runtime.copy(self.ctypes.data, other.ctypes.data, self.nbytes, other.stream)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("an array in device memory cannot be a NumPy array without a copy")

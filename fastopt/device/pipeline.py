@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -134,6 +134,30 @@ def step_located(
         made.zero_skipped({**known, "gradients": known["located"]})
     runner.workspace.note_step(certain=not request.skip_nonfinite)
     return info
+
+
+def step_around(
+    runner: DeviceRunner, leaves: Sequence[Any], request: Request, between: Callable[[], None]
+) -> bool:
+    """A rule's sums, what a caller does between, and its update; False if it is to be skipped, and nothing was done.
+
+    The step is not counted, and gradients stay what they are. Waits for the device where a step may be skipped.
+    """
+    _require_kernels(runner, request)
+    held = runner.locate(leaves, zeroed=request.zero_grads)
+    made, known, options = _prepared(runner, request)
+    info, known["outcome"] = made.outcomes.new(False, False)
+    known = {**_decided(made, request, known), "counters": 0}
+    if request.skip_nonfinite and info.skipped:
+        return False
+
+    def pause() -> None:
+        between()
+        runner.workspace.push_rows()
+
+    runner.update(options - {ZERO_GRADS}, known, between=pause)
+    del held
+    return True
 
 
 def propose(

@@ -50,7 +50,7 @@ class DeviceRunner:
         self.workspace = workspace
         self.stream, self.exact = 0, False
         self.tables: list[DeviceTable] | None = None  # others than the workspace's
-        self._plans: dict[Any, list[Launch]] = {}
+        self._plans: dict[Any, tuple[list[Launch], list[Launch]]] = {}
         self.decisions: Any = None  # room for what is decided on the device
 
     # ---- gradients ------------------------------------------------------------------------------
@@ -135,27 +135,47 @@ class DeviceRunner:
         return {**known, "verdict": self.workspace.verdict.address}
 
     def update(
-        self, options: frozenset[str], known: dict[str, int], outs: np.ndarray | None = None
+        self,
+        options: frozenset[str],
+        known: dict[str, int],
+        outs: np.ndarray | None = None,
+        between: Callable[[], None] | None = None,
     ) -> None:
-        """The rule's sums and its update, for all tensors with a gradient; of a proposal, into `outs`."""
+        """The rule's sums and its update, for all tensors with a gradient; of a proposal, into `outs`.
+
+        With something to be done in `between`, when the totals of all stages are launched.
+        """
         key = options, self.workspace.arrangement
         if key not in self._plans:
-            self._plans = {key: list(self._planned(options))}
+            both = [
+                (table, dataclasses.replace(table.variant, options=options))
+                for table in self.all_tables()
+            ]
+            self._plans = {key: (list(self._summing(both)), list(self._updating(both, options)))}
         read = [self.workspace.gradients] if outs is None else [self.workspace.gradients, outs]
         aligned = not any((addresses % 16).any() for addresses in read)
-        for launch in self._plans[key]:
+        sums, rest = self._plans[key]
+        self._launch_all(sums, aligned, known)
+        if between is not None:
+            between()
+        self._launch_all(rest, aligned, known)
+
+    def _launch_all(self, launches: list[Launch], aligned: bool, known: dict[str, int]) -> None:
+        for launch in launches:
             kernel = launch.wide if aligned and launch.wide is not None else launch.kernel
             self.launch(kernel, launch.grid, launch.table, {**known, **launch.more})
 
-    def _planned(self, options: frozenset[str]) -> Iterator[Launch]:
-        """The kernels of a step, in their order."""
-        tables = self.all_tables()
-        variants = [dataclasses.replace(t.variant, options=options) for t in tables]
-        both = list(zip(tables, variants, strict=True))
-        for stage in range(variants[0].stages):
+    def _summing(self, both: list[tuple[DeviceTable, Variant]]) -> Iterator[Launch]:
+        """The kernels of a step's stages, in their order."""
+        for stage in range(both[0][1].stages):
             for table, variant in both:
                 yield self._prepare(table, variant, stage)
                 yield from self._measure(table, variant, stage)
+
+    def _updating(
+        self, both: list[tuple[DeviceTable, Variant]], options: frozenset[str]
+    ) -> Iterator[Launch]:
+        """Those that follow."""
         for i, (table, variant) in enumerate(both):
             prepared = self._prepare(table, variant, variant.stages)
             if i > 0:  # the step is counted once

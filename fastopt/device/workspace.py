@@ -213,6 +213,24 @@ class DeviceWorkspace(Workspace):
     def counters(self, counts: np.ndarray) -> None:
         self._counters.host[:] = counts
 
+    def count_with(self, other: Workspace) -> None:
+        """Let steps be counted with another workspace's."""
+        assert isinstance(other, DeviceWorkspace)
+        self._counters = other._counters
+
+    @property
+    def totals(self) -> np.ndarray:
+        """What stages have summed of each tensor: float64 (tensors, results); waits for the device."""
+        found = np.zeros((len(self.parameters), self._results))
+        runtime.download(found, self._totals.address, self.stream)
+        return found
+
+    def push_rows(self) -> None:
+        """Let the device have what the host has changed of header rows alone."""
+        for mirror in (self._header, self._settings):
+            if mirror is not None:
+                mirror.push(self.stream)
+
     def note_step(self, certain: bool) -> None:
         """A step was asked for; unless it is certain, the device decides whether it is one."""
         taken = self._counters.taken
@@ -283,7 +301,8 @@ class DeviceWorkspace(Workspace):
         self.gains = np.tile([1.0, np.inf], (count, 1))
         self._gradients = Mirror(self.gradients, self.device)
         self._gains = Mirror(self.gains, self.device)
-        self._totals = runtime.Memory(8 * count * max(1, results), self.device)
+        self._results = max(1, results)
+        self._totals = runtime.Memory(8 * count * self._results, self.device)
         self.words = self.header.view(np.float64).reshape(count, self._rows.itemsize // 8)
         self._follow_schedules()
         self.arrangement = object()

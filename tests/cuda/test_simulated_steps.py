@@ -389,10 +389,5 @@ def test_parameters_that_do_not_fit():
 
 def test_what_is_not_there_yet():
     opt = adam(OnDevice(np.ones((3, 2), np.float32)))
-    calls = {
-        "jit_step": lambda: opt.jit_step(),
-        "Lookahead": lambda: fastopt.Lookahead(opt),
-    }
-    for name, call in calls.items():
-        with pytest.raises(TypeError, match=f"{name}: .* on a CUDA device; expected host memory"):
-            call()
+    with pytest.raises(TypeError, match="jit_step: .* on a CUDA device; expected host memory"):
+        opt.jit_step()
