@@ -145,6 +145,20 @@ class DeviceRunner:
 
         With something to be done in `between`, when the totals of all stages are launched.
         """
+        sums, rest = self._planned(options)
+        read = [self.workspace.gradients] if outs is None else [self.workspace.gradients, outs]
+        aligned = not any((addresses % 16).any() for addresses in read)
+        self._launch_all(sums, aligned, known)
+        if between is not None:
+            between()
+        self._launch_all(rest, aligned, known)
+
+    def measure(self, known: dict[str, int]) -> None:
+        """The rule's stages, and nothing else."""
+        self._launch_all(self._planned(frozenset())[0], False, known)
+
+    def _planned(self, options: frozenset[str]) -> tuple[list[Launch], list[Launch]]:
+        """The kernels of a step: those of its stages, and those that follow."""
         key = options, self.workspace.arrangement
         if key not in self._plans:
             both = [
@@ -152,13 +166,7 @@ class DeviceRunner:
                 for table in self.all_tables()
             ]
             self._plans = {key: (list(self._summing(both)), list(self._updating(both, options)))}
-        read = [self.workspace.gradients] if outs is None else [self.workspace.gradients, outs]
-        aligned = not any((addresses % 16).any() for addresses in read)
-        sums, rest = self._plans[key]
-        self._launch_all(sums, aligned, known)
-        if between is not None:
-            between()
-        self._launch_all(rest, aligned, known)
+        return self._plans[key]
 
     def _launch_all(self, launches: list[Launch], aligned: bool, known: dict[str, int]) -> None:
         for launch in launches:
@@ -166,7 +174,6 @@ class DeviceRunner:
             self.launch(kernel, launch.grid, launch.table, {**known, **launch.more})
 
     def _summing(self, both: list[tuple[DeviceTable, Variant]]) -> Iterator[Launch]:
-        """The kernels of a step's stages, in their order."""
         for stage in range(both[0][1].stages):
             for table, variant in both:
                 yield self._prepare(table, variant, stage)
@@ -175,7 +182,6 @@ class DeviceRunner:
     def _updating(
         self, both: list[tuple[DeviceTable, Variant]], options: frozenset[str]
     ) -> Iterator[Launch]:
-        """Those that follow."""
         for i, (table, variant) in enumerate(both):
             prepared = self._prepare(table, variant, variant.stages)
             if i > 0:  # the step is counted once

@@ -55,6 +55,36 @@ def prodigy(params):
     return fastopt.Prodigy(params)
 
 
+UNITS = [(3, 4), (5,), (2, 3, 4), (3, 0)]
+
+
+@pytest.mark.parametrize("maker", [adam, lamb, lambda p: fastopt.Adafactor(p, lr=0.1)])
+def test_adaptive_clipping(maker):
+    """By units of either axis, in both memory orders, and where squares overflow."""
+
+    def arrays(seed, size=1.0):
+        made = [(size * a).astype(np.float32) for a in numbers(np.float32, UNITS, seed)]
+        made.append(np.asfortranarray((size * numbers(np.float32, [(4, 3)], seed)[0]).astype(np.float32)))  # fmt: skip
+        return made
+
+    pair = Pair(maker, arrays(0))
+    for t, clipping in enumerate([0.05, (0.5, 0), 0.05]):
+        options = {"clip_adaptive": clipping, "skip_nonfinite": t == 1}
+        grads = arrays(t, 1e30 if t == 2 else 1.0)
+        if t == 1:
+            proposed = pair.cpu.propose(grads, clip_adaptive=clipping)
+            theirs = pair.cuda.propose(on_device(grads), clip_adaptive=clipping)
+            for a, b in zip(proposed, theirs, strict=True):
+                np.testing.assert_array_equal(a, np.asarray(b))
+        (mine, other), _ = pair.step(grads, **options)
+        assert other == mine
+        pair.require_equal()
+    grads[0][0, 0] = np.nan
+    assert pair.step(grads, **options | {"skip_nonfinite": True})[0][1].skipped
+    pair.step(arrays(4))  # nothing of it is left
+    pair.require_equal()
+
+
 @pytest.mark.parametrize("maker", [adam, lamb, prodigy])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_skipping_is_decided_on_the_device(maker, bad):
@@ -371,7 +401,6 @@ def test_gradients_that_do_not_fit():
     refused(ValueError, "overlaps the memory of a parameter", OnDevice(p))
     good = np.ones((4, 3), np.float32)
     refused(ValueError, "read-only", OnDevice(good, writeable=False), zero_grads=True)
-    refused(TypeError, "no CUDA kernels yet, expected None", OnDevice(good), clip_adaptive=0.1)
     refused(ValueError, "scale is 1e[+]39", OnDevice(good), scale=1e39)
 
 
@@ -389,5 +418,5 @@ def test_parameters_that_do_not_fit():
 
 def test_what_is_not_there_yet():
     opt = adam(OnDevice(np.ones((3, 2), np.float32)))
-    with pytest.raises(TypeError, match="jit_step: .* on a CUDA device; expected host memory"):
+    with pytest.raises(TypeError, match=r"jit_step: .* on a CUDA device; expected host memory"):
         opt.jit_step()

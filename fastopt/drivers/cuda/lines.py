@@ -206,7 +206,7 @@ def renew(variant: Variant, stage: int) -> Kernel:
         *(f"    {text}" for text in across),
         "    begin += columns",
         "if thread() == 0:",
-        *(f"    {text}" for text in [f"a = addresses + j * {8 * variant.columns}", *last]),
+        *(f"    {text}" for text in [f"a = addresses + j * {8 * variant.address_columns}", *last]),
     ]
     text = [
         *(f"own{k} = cuda.shared.array({BLOCK}, real)" for k in range(count)),
@@ -223,7 +223,7 @@ def combine(variant: Variant, stage: int) -> Kernel:
     body = tile.Body("measure", chosen.function, [], frozenset())
     found = {**names(variant, body), **summing(variant.dtype)}
     found |= {"room_real": from_dtype(np.dtype(np.float64))}
-    inside = [*coefficients(variant, body), f"a = addresses + j * {8 * variant.columns}"]
+    inside = [*coefficients(variant, body), f"a = addresses + j * {8 * variant.address_columns}"]
     inside += [f"grid = grids + j * {_GRID}"]
     inside += [
         f"{name} = load(grid + {8 * column}, whole)"
@@ -313,7 +313,7 @@ def commit(variant: Variant) -> Kernel:
     """Let the renewed numbers of lines be those that the slots keep: a block of threads for a tensor."""
     size = variant.dtype.itemsize
     inside = [
-        f"a, grid = addresses + j * {8 * variant.columns}, grids + j * {_GRID}",
+        f"a, grid = addresses + j * {8 * variant.address_columns}, grids + j * {_GRID}",
         f"matrices = load(grid + {8 * layout.MATRICES}, whole)",
     ]
     for part in (p for p in variant.parts if p.over != ELEMENT):
