@@ -54,6 +54,7 @@ def test_steps(cls, dtype):
     "options",
     [
         {"scale": 0.5, "clip_norm": 1.0, "skip_nonfinite": True},
+        {"clip_adaptive": (0.05, 0)},
         pytest.param({"clip_norm_each": 0.5, "clip_value": 0.1}, marks=pytest.mark.full),
         pytest.param({"clip_value": 0.25, "zero_grads": True}, marks=pytest.mark.full),
     ],

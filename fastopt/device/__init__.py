@@ -86,7 +86,7 @@ def check_copied(w: Workspace, twin: Workspace) -> None:
             )
 
 
-def copies_by_id(w: Workspace) -> dict[int, DeviceArray]:
+def copies_by_id(w: Workspace) -> dict[int, Any]:
     """Copies of the parameters after all steps so far, whatever library they are of, by the ids of these."""
     w.settle()
     given = [p for group in w.groups for p in group["params"]]

@@ -145,10 +145,10 @@ class DeviceArray:
     def __deepcopy__(self, memo: dict[int, Any]) -> DeviceArray:
         memory = runtime.Memory(self.nbytes, self.device)
         runtime.copy(memory.address, self.ctypes.data, self.nbytes, self.stream)
+        order = "C" if self.flags.c_contiguous else "F"
         return DeviceArray(
-            memory, memory.address, self.shape, self.dtype, order=memory_order(self),
-            follows=self._follows,
-        )  # fmt: skip
+            memory, memory.address, self.shape, self.dtype, order=order, follows=self._follows
+        )
 
     def __reduce__(self) -> Any:
         return _restored, (self.copy_to_host(), self.device)

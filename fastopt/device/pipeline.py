@@ -186,9 +186,9 @@ def propose(
     outs = Mirror(np.array([a.ctypes.data for a in found], np.int64), w.device)
     known |= {"header": header.address, "counters": 0, "outs": outs.address}
     target.update(options | {PROPOSE}, known, outs.host)
-    for target, p, gradient in zip(found, w.parameters, leaves, strict=True):
+    for place, p, gradient in zip(found, w.parameters, leaves, strict=True):
         if gradient is None:
-            runtime.copy(target.ctypes.data, p.ctypes.data, p.nbytes, runner.stream)
+            runtime.copy(place.ctypes.data, p.ctypes.data, p.nbytes, runner.stream)
     del held
     return found
 

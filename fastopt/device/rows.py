@@ -118,9 +118,7 @@ class _ByCount:
         self._runner, self._kept, self._tables = runner, kept, tables
         self._chosen, self._may_skip = chosen, may_skip
 
-    def update(
-        self, options: frozenset[str], known: dict[str, int], info: DeviceStepInfo
-    ) -> None:
+    def update(self, options: frozenset[str], known: dict[str, int], info: DeviceStepInfo) -> None:
         """The step, if it is not skipped, with a header row for each count; of a skipped one the count."""
         runner, put = self._runner, self._kept.put
         if self._may_skip and info.skipped:

@@ -37,9 +37,7 @@ class DeviceUnits:
         own = [self._own.columns(k, self._by_row[k]) for k in table.host.tensors]
         return Mirror(np.hstack([table.host.addresses, np.array(own, np.int64)]), device)
 
-    def clip(
-        self, runner: DeviceRunner, clipping: float, known: dict[str, int]
-    ) -> DeviceRunner:
+    def clip(self, runner: DeviceRunner, clipping: float, known: dict[str, int]) -> DeviceRunner:
         """Find the gains of gradients whose norms are decided; what a step is to be run by."""
         w, own = self._own._workspace, self._own._runner
         assert isinstance(w, DeviceWorkspace)

@@ -219,7 +219,7 @@ class DeviceWorkspace(Workspace):
         self._counters = other._counters
 
     @property
-    def totals(self) -> np.ndarray:
+    def totals(self) -> np.ndarray:  # type: ignore[override]
         """What stages have summed of each tensor: float64 (tensors, results); waits for the device."""
         found = np.zeros((len(self.parameters), self._results))
         runtime.download(found, self._totals.address, self.stream)

@@ -55,22 +55,22 @@ def prodigy(params):
     return fastopt.Prodigy(params)
 
 
-UNITS = [(3, 4), (5,), (2, 3, 4), (3, 0)]
+def units(seed, size=1.0):
+    shapes = [(3, 4), (5,), (2, 3, 2), (3, 0), (4, 3)]
+    made = [(size * a).astype(np.float32) for a in numbers(np.float32, shapes, seed)]
+    return [*made[:-1], np.asfortranarray(made[-1])]
 
 
-@pytest.mark.parametrize("maker", [adam, lamb, lambda p: fastopt.Adafactor(p, lr=0.1)])
+@pytest.mark.parametrize(
+    "maker",
+    [adam, *(pytest.param(m, marks=pytest.mark.full) for m in (lamb, prodigy))],
+)
 def test_adaptive_clipping(maker):
     """By units of either axis, in both memory orders, and where squares overflow."""
-
-    def arrays(seed, size=1.0):
-        made = [(size * a).astype(np.float32) for a in numbers(np.float32, UNITS, seed)]
-        made.append(np.asfortranarray((size * numbers(np.float32, [(4, 3)], seed)[0]).astype(np.float32)))  # fmt: skip
-        return made
-
-    pair = Pair(maker, arrays(0))
+    pair = Pair(maker, units(0))
     for t, clipping in enumerate([0.05, (0.5, 0), 0.05]):
         options = {"clip_adaptive": clipping, "skip_nonfinite": t == 1}
-        grads = arrays(t, 1e30 if t == 2 else 1.0)
+        grads = units(t, 1e30 if t == 2 else 1.0)
         if t == 1:
             proposed = pair.cpu.propose(grads, clip_adaptive=clipping)
             theirs = pair.cuda.propose(on_device(grads), clip_adaptive=clipping)
@@ -81,7 +81,14 @@ def test_adaptive_clipping(maker):
         pair.require_equal()
     grads[0][0, 0] = np.nan
     assert pair.step(grads, **options | {"skip_nonfinite": True})[0][1].skipped
-    pair.step(arrays(4))  # nothing of it is left
+    pair.step(units(4))  # nothing of it is left
+    pair.require_equal()
+
+
+def test_adaptive_clipping_of_what_has_a_number_for_each_row():
+    pair = Pair(lambda p: make(fastopt.RowwiseAdagrad, p), numbers(np.float32, [(3, 4)]))
+    for t in range(2):
+        pair.step(numbers(np.float32, [(3, 4)], t), clip_adaptive=0.05)
     pair.require_equal()
 
 
