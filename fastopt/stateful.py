@@ -323,10 +323,11 @@ class Stateful(Formula):
         self.__dict__.update(state)
 
     def __repr__(self) -> str:
+        w = self._workspace
         lines = [f"{type(self).__name__} ("]
-        for i, group in enumerate(self.param_groups):
+        for i, (group, own) in enumerate(zip(self.param_groups, w.members, strict=True)):
             values = ", ".join(f"{k}={v!r}" for k, v in group.items() if k != "params")
-            count = sum(p.size for p in group["params"])
+            count = sum(w.parameters[k].size for k in own)  # others' arrays may call it otherwise
             lines.append(
                 f"    group {i}: {len(group['params'])} arrays, {count:,} numbers; {values}"
             )

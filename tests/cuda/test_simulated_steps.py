@@ -346,6 +346,7 @@ def test_state_is_on_the_device():
     np.testing.assert_allclose(np.asarray(m), 0.1, rtol=1e-6)
     assert isinstance(opt.state_dict()["state"][0]["exp_avg"], np.ndarray)
     assert "DeviceArray" in repr(m)
+    assert "1 arrays, 6 numbers" in repr(opt)
 
 
 class Stream:
