@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastopt.device.arrays import DeviceArray, adopt, zeros
+from fastopt.device.mirror import Mirror
 from fastopt.device.outcome import DeviceStepInfo, Outcomes
 from fastopt.device.runner import DeviceRunner, Launch, gathering
-from fastopt.device.workspace import DeviceTable, DeviceWorkspace, Mirror
+from fastopt.device.workspace import DeviceTable, DeviceWorkspace
 from fastopt.drivers.cuda import norms, runtime, tensors
 from fastopt.pipeline import Request, check_scale, overflowed, set_inputs, two_factors
 from fastopt.proposal import check_apart, check_places

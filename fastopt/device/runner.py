@@ -12,7 +12,7 @@ import numpy as np
 
 from fastopt.device.arrays import DeviceArray, adopt
 from fastopt.device.workspace import DeviceTable, DeviceWorkspace
-from fastopt.drivers.cuda import kernels, lines, runtime, tensors
+from fastopt.drivers.cuda import kernels, lines, rows, runtime, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
 from fastopt.gradients import overlaps
 from fastopt.slots import memory_order
@@ -189,7 +189,7 @@ class DeviceRunner:
             yield prepared
             if variant.has_lines and ROWS in options:
                 stage = next(n for n, m in enumerate(variant.rule.measures) if m.scope == "lines")
-                yield Launch(lines.renew(variant, stage), (table.rows, 1), table)
+                yield Launch(rows.renew(variant, stage), (table.rows, 1), table)
             if MONITOR in options:
                 yield Launch(kernels.update(variant), (table.rows, 1), table)
             else:

@@ -7,8 +7,9 @@ import copy
 import numpy as np
 
 from fastopt.device.arrays import DeviceArray
+from fastopt.device.mirror import Mirror
 from fastopt.device.runner import DeviceRunner
-from fastopt.device.workspace import DeviceTable, DeviceWorkspace, Mirror
+from fastopt.device.workspace import DeviceTable, DeviceWorkspace
 from fastopt.drivers.cuda import norms
 from fastopt.unit_gains import UnitGains, shape_of_units
 

@@ -19,10 +19,9 @@ from fastopt.drivers import tile
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked
 from fastopt.drivers.cuda.kernels import ARGUMENTS, Kernel, kernel, summing
-from fastopt.drivers.cuda.text import coefficients, element, head, names, places
+from fastopt.drivers.cuda.text import coefficients, element, names, places
 from fastopt.drivers.generate import tuple_of
 from fastopt.strips import STRIP_COLUMNS, STRIP_ROWS
-from fastopt.table import LENGTH
 from fastopt.variant import (
     BEFORE_STEP,
     BLOCK,
@@ -45,15 +44,15 @@ def measure(variant: Variant, stage: int) -> Kernel:
     chosen = variant.rule.measures[stage]
     count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
     largest, size = chosen.reduce != "sum", variant.dtype.itemsize
-    body = _body(variant, stage, count)
+    body = measuring(variant, stage, count)
     each = [
         "i = (line + r) * width + begin + n",
         *element(variant, body, size),
-        *(f"sums{k} = {_joined(f'sums{k}', f'v{k}', largest)}" for k in range(count)),
-        *(f"down{k}[n] = {_joined(f'down{k}[n]', f'v{k}', largest)}" for k in range(count)),
+        *(f"sums{k} = {joined(f'sums{k}', f'v{k}', largest)}" for k in range(count)),
+        *(f"down{k}[n] = {joined(f'down{k}[n]', f'v{k}', largest)}" for k in range(count)),
     ]
     kept = [f"store(partials + (row_sums + {k} * rows + r) * 8, total)" for k in range(count)]
-    across = _across(each, kept, largest)
+    added = across(each, kept, largest)
     down = [
         "n = thread()",
         "while n < columns:",
@@ -76,7 +75,7 @@ def measure(variant: Variant, stage: int) -> Kernel:
         *(f"    down{k}[n] = zero" for k in range(count)),
         f"    n += {words.SUMMING}",
         "for r in range(rows):",
-        *(f"    {text}" for text in across),
+        *(f"    {text}" for text in added),
         *down,
     ]
     text = [
@@ -94,7 +93,8 @@ def measure(variant: Variant, stage: int) -> Kernel:
     return kernel("measure_lines", _OWN, text, found, words.SUMMING)
 
 
-def _body(variant: Variant, stage: int, count: int) -> tile.Body:
+def measuring(variant: Variant, stage: int, count: int) -> tile.Body:
+    """What a stage finds of an element: `v0`, `v1`, ..."""
     lines = tile.gradient_lines(variant)
     lines.append(
         f"{tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})"
@@ -102,11 +102,12 @@ def _body(variant: Variant, stage: int, count: int) -> tile.Body:
     return tile.Body("measure", variant.rule.measures[stage].function, lines, frozenset())
 
 
-def _joined(a: str, b: str, largest: bool) -> str:
+def joined(a: str, b: str, largest: bool) -> str:
+    """Two numbers as one."""
     return f"maximum({a}, {b})" if largest else f"{a} + {b}"
 
 
-def _across(each: list[str], kept: list[str], largest: bool) -> list[str]:
+def across(each: list[str], kept: list[str], largest: bool) -> list[str]:
     """Lines for the n-th of `columns` elements of a row, in an accumulator for every 128th; then `kept`, a line for each `total`."""
     count = len(kept)
     return [
@@ -162,57 +163,6 @@ def _reduced(k: int, kept: str, largest: bool) -> list[str]:
         f"        total = total + wide({own}[m])",
         f"    {kept}",
     ]
-
-
-@cache
-def renew(variant: Variant, stage: int) -> Kernel:
-    """Renew the slots of touched rows, each a tile, by what a stage finds in it: a block of threads for a row.
-
-    `_renew` of drivers/rows.py: no slot is seen otherwise than as it is kept.
-    """
-    chosen = variant.rule.measures[stage]
-    count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
-    largest, size = chosen.reduce != "sum", variant.dtype.itemsize
-    body = _body(variant, stage, count)
-    each = [
-        "i = begin + n",
-        *element(variant, body, size),
-        *(f"sums{k} = {_joined(f'sums{k}', f'v{k}', largest)}" for k in range(count)),
-    ]
-    joined = "widest(found{0}, total)" if largest else "found{0} + total"
-    across = _across(each, [f"found{k} = {joined.format(k)}" for k in range(count)], largest)
-    found = {**names(variant, body), **summing(variant.dtype)}
-    own = tuple_of([f"c{LEADING + i}" for i in range(variant.rule.count_coefficients())])
-    measured = tuple_of([f"element(found{k})" for k in range(count)])
-    last = ["at_line = offset // length_of"]
-    for part in (p for p in variant.parts if p.over != ELEMENT):
-        line = variant.rule.lines[int(part.name[1:])]
-        assert line is not None
-        found[f"combine_{part.name}"] = linked(line[0], variant.dtype)
-        old, after = (f"load(a + {8 * (part.column + c)}, whole)" for c in (BEFORE_STEP, RENEWED))
-        last += [
-            f"kept, renewed = {old} + at_line * {size}, {after} + at_line * {size}",
-            f"new = combine_{part.name}({own}, load(kept, zero), {measured}, element(length_of))",
-            "store(kept, new)",
-            "store(renewed, new)",
-        ]
-    inside = [
-        f"length_of = load(row + {8 * LENGTH}, whole)",
-        f"length = min(length_of, {BLOCK})",
-        *(f"found{k} = wide(0)" for k in range(count)),
-        "begin = 0",
-        "while begin < length_of:",
-        f"    columns = min({STRIP_COLUMNS}, length_of - begin)",
-        *(f"    {text}" for text in across),
-        "    begin += columns",
-        "if thread() == 0:",
-        *(f"    {text}" for text in [f"a = addresses + j * {8 * variant.address_columns}", *last]),
-    ]
-    text = [
-        *(f"own{k} = cuda.shared.array({BLOCK}, real)" for k in range(count)),
-        *head(variant, body, inside, BEFORE_STEP),
-    ]
-    return kernel("renew_rows", ARGUMENTS, text, found, words.SUMMING)
 
 
 @cache
