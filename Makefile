@@ -59,15 +59,21 @@ tables: $(call installed,bench)
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python docs/catalogue.py
 
+BENCH_ARGS ?=
+
+# All measurements; those that docs/benchmarks.md shows go into build/bench, page and pictures.
 bench: $(call installed,bench)
-	$(BIN)/python -m benchmarks.core
-	$(BIN)/python -m benchmarks.whole_step
+	$(BIN)/python -m benchmarks.record --folder build/bench $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.neighbours
+	$(BIN)/python -m benchmarks.rows
 	$(BIN)/python -m benchmarks.study
+
+# What the working tree, or the last commit, is compared with.
+BASE ?= HEAD~1
 
 # Airspeed velocity: this commit; two commits against each other; the pages of all results.
 ASV := $(BIN)/python -m asv
 ASV_ARGS ?=
-BASE ?= HEAD~1
 
 asv: $(call installed,bench)
 	$(ASV) machine --yes
@@ -81,18 +87,16 @@ asv-publish: $(call installed,bench)
 	$(ASV) publish
 
 # The figures of docs/benchmarks.md, with all peers; DeepSpeed's operator is compiled when it is first used.
-BENCH_ARGS ?=
-
 bench-docs: export DS_BUILD_OPS = 0
 bench-docs: $(call installed,bench-peers)
 	$(BIN)/python -m benchmarks.record $(BENCH_ARGS)
 
 bench-smoke: $(call installed,bench)
-	$(BIN)/python -m benchmarks.core --smoke
-	$(BIN)/python -m benchmarks.whole_step --smoke
+	$(BIN)/python -m benchmarks.record --smoke --folder build/bench-smoke
+	$(BIN)/python -m benchmarks.neighbours --smoke
+	$(BIN)/python -m benchmarks.rows --smoke
 	$(BIN)/python -m benchmarks.study --smoke
 	$(BIN)/python -m benchmarks.training --smoke
-	$(BIN)/python -m benchmarks.against_peers --smoke --out build/peers
 
 # Steps by pytest-benchmark: SAVE=name keeps a run, COMPARE=name compares with one by fractions of twins.
 bench-quick: $(call installed,bench)
@@ -100,7 +104,6 @@ bench-quick: $(call installed,bench)
 	  $(if $(SAVE),--benchmark-save=$(SAVE)) $(if $(COMPARE),--by-twin=$(COMPARE))
 
 # The working tree against a commit; status 1 if a step became slower than LIMIT times, twice and beyond noise.
-BASE ?= HEAD~1
 LIMIT ?= 1.25
 bench-gate: $(call installed,bench)
 	$(BIN)/python -m benchmarks.gate $(BASE) --limit $(LIMIT)

@@ -13,10 +13,12 @@ import fastopt
 
 # Modules that import an extra have their examples where it is installed.
 collect_ignore = []
+collect_ignore_glob = ["tests/conftest.py", "tests/*/conftest.py"]  # no examples, and all of one name
 if importlib.util.find_spec("torch") is None:
     collect_ignore += ["fastopt/interop/torch.py"]
 if importlib.util.find_spec("numba_cuda") is None:
     collect_ignore += ["fastopt/device", "fastopt/drivers/cuda", "fastopt/cli/ptx.py"]
+    collect_ignore += ["tests/ptx_runtime.py", "tests/ptx_steps.py"]
 if importlib.util.find_spec("matplotlib") is None or not importlib.util.find_spec("vega_datasets"):
     collect_ignore += ["fastopt/study/figures", "fastopt/study/animation.py"]
 if not all(importlib.util.find_spec(m) for m in ("bokeh", "sympy", "matplotlib")):

@@ -27,14 +27,23 @@ TINY = [1 << 8, 1 << 10]
 #: Where every optimizer is compared: in a core's cache, and in memory.
 AT, QUICK_AT = [1 << 14, 1 << 24], [1 << 14, 1 << 22]
 
-EVERY = sorted(fastopt.optimizers.__all__, key=str.lower)
-FEW = ["AdamW", "LAMB", "SGD"]
+#: What people use as much as the defaults, and torch has too: by the name in the tables, class and hyperparameters.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Adam with amsgrad": ("Adam", {"amsgrad": True}),
+    "RMSprop centered with momentum": ("RMSprop", {"centered": True, "momentum": 0.9}),
+    "SGD with momentum": ("SGD", {"momentum": 0.9}),
+}
+EVERY = sorted([*fastopt.optimizers.__all__, *VARIANTS], key=str.lower)
+FEW = ["AdamW", "LAMB", "SGD with momentum"]
 
 Say = Callable[[str], None]
 
 
-def adamw(sizes: list[int], say: Say = print) -> dict[str, Any]:
-    """Seconds of AdamW's step: ``times[mode][elements][who]``; who is ``absent``; bytes per second of a ``copy``."""
+def adamw(sizes: list[int], say: Say = print, most: int = 7) -> dict[str, Any]:
+    """Seconds of AdamW's step: ``times[mode][elements][who]``; who is ``absent``; bytes per second of a ``copy``.
+
+    There are `most` rounds, and fewer at large sizes.
+    """
     names, absent = contenders.present()
     times: dict[str, Any] = {mode: {} for mode in steps.MODES}
     copy = {}
@@ -43,7 +52,7 @@ def adamw(sizes: list[int], say: Say = print) -> dict[str, Any]:
             absent[f"{elements:,} elements"] = "their arrays do not fit into memory together"
             continue
         say(f"AdamW of {elements:,}")
-        rounds = 7 if elements < 1 << 22 else 5 if elements < 1 << 26 else 3
+        rounds = min(most, 7 if elements < 1 << 22 else 5 if elements < 1 << 26 else 3)
         copy[str(elements)] = roofline.copy_rate(28 * elements)
         for mode in steps.MODES:
             found = contenders.measure_all(names, elements, mode, rounds=rounds)
@@ -57,27 +66,30 @@ def optimizers(
     """Every optimizer by size and name: seconds of its step, its twin, torch's and optax's, and bytes moved."""
     found: dict[str, Any] = {str(elements): {} for elements in sizes}
     for elements in sizes:
-        for name in names:
+        for label in names:
+            name, given = VARIANTS.get(label, (label, {}))
             try:
                 steps.require_traffic(name, elements)
             except NotImplementedError:
                 continue
-            say(f"{name} of {elements:,}")
-            found[str(elements)][name] = _with_others(name, elements, rounds)
+            say(f"{label} of {elements:,}")
+            found[str(elements)][label] = _with_others(name, given, elements, rounds)
     return found
 
 
-def _with_others(name: str, elements: int, rounds: int) -> dict[str, float]:
+def _with_others(name: str, given: dict[str, Any], elements: int, rounds: int) -> dict[str, float]:
     shape = shape_of(elements, getattr(fastopt, name).dimensions)
 
     def others(gradient: Any) -> dict[str, Any]:
         calls = {
-            "torch": peers.torch_step(name, steps.arrays([shape], 0)[0], gradient),
-            "optax": peers.optax_step(name, steps.arrays([shape], 0)[0], gradient),
+            "torch": peers.torch_step(name, steps.arrays([shape], 0)[0], gradient, **given),
+            "optax": None
+            if given
+            else peers.optax_step(name, steps.arrays([shape], 0)[0], gradient),
         }
         return {who: call for who, call in calls.items() if call is not None}
 
-    return steps.against_twin(name, elements, rounds=rounds, others=others)
+    return steps.against_twin(name, elements, rounds=rounds, others=others, hyperparameters=given)
 
 
 def limits() -> dict[str, Any]:
@@ -138,7 +150,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--out", type=Path, default=Path("peers"), help="folder of the figures")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/peers"), help="folder of the figures"
+    )
     chosen = parser.parse_args()
     console = Console(width=200)
 
@@ -148,7 +162,7 @@ def main() -> None:
     sizes = TINY if chosen.smoke else QUICK if chosen.quick else SIZES
     at = TINY[-1:] if chosen.smoke else QUICK_AT if chosen.quick else AT
     results = {
-        "adamw": adamw(sizes, say),
+        "adamw": adamw(sizes, say, 2 if chosen.smoke else 7),
         "optimizers": optimizers(
             at, 3 if chosen.quick or chosen.smoke else 5, say, FEW if chosen.smoke else EVERY
         ),

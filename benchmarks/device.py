@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 import fastopt
+from benchmarks.steps import stepper
 from fastopt.bench.cases import make, shape_of
-
-Call = Callable[[], object]
+from fastopt.bench.rounds import Call
 
 _SECONDS = 0.02  # that a measurement lasts at least
 
@@ -84,12 +84,6 @@ def against_torch(shapes: list[tuple[int, ...]]) -> dict[str, float]:
     other = torch.optim.AdamW(theirs, lr=1e-3, fused=True)
     # torch's default stream is the device's
     return compared({"fastopt": stepper(fastopt.AdamW(ours, lr=1e-3), grads), "fused": other.step})
-
-
-def stepper(opt: Any, grads: Any) -> Call:
-    """A step with these gradients."""
-    inputs = dict.fromkeys(opt.inputs, 1.0)
-    return lambda: opt.step(grads, **inputs)
 
 
 def compared(calls: Mapping[str, Call], rounds: int = 7) -> dict[str, float]:

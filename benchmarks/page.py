@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.contenders import EIGHT_BIT
+from benchmarks.markdown import count, table, us
+from benchmarks.sections import SECTIONS, comparison
 
 BEGIN, END = "<!-- times: written by benchmarks/record.py -->\n\n", "\n<!-- end of times -->"
-
-#: Differences below it are noise.
-NOISE = 0.03
-#: What a twin, or a step, must reach to count as being at the limit.
-AT_LIMIT = 0.9
-
-_YARDSTICKS = ("fastopt", "twin")
-_NOT_THE_SAME = (*_YARDSTICKS, EIGHT_BIT)
 
 
 def made(results: dict[str, Any]) -> str:
     """The whole page, with a section for each part that was recorded."""
     parts = results["parts"]
     sections = [_HEAD, _machine(results)]
-    for name, section in _SECTIONS.items():
+    for name, section in SECTIONS.items():
         if name in parts:
             sections.append(section(parts[name], results))
     sections.append(_HOW)
@@ -36,14 +29,15 @@ def in_readme(text: str, results: dict[str, Any]) -> str:
 
 
 _HEAD = """\
-<!-- written by benchmarks/record.py: edit benchmarks/page.py, not this page -->
+<!-- written by benchmarks/record.py: edit benchmarks/page.py and sections.py, not this page -->
 
 # Benchmarks
 
 How fast steps are, compared with what one would use otherwise, and with what the machine can do. Everything that is
-compared ran in turn in one process, with the same number of threads, over equal arrays in float32; times are
-medians over the rounds. *Between matmuls* has a 256 x 256 float32 matrix product of NumPy before every
-step, which is not timed: so steps find caches and threads as they do in training.
+compared ran in turn in one process, with the same number of threads, over equal arrays in float32. Times are
+medians over the rounds; short calls are timed in three slices of a round, of which the shortest counts. *Between
+matmuls* has a 256 x 256 float32 matrix product of NumPy before every step, which is not timed: so steps find caches
+and threads as they do in training.
 
 The **traffic twin** of an optimizer reads and writes the very same arrays with the same threads and only adds. A step at
 its speed is at the limit of the machine's memory: nobody who moves the same arrays can be faster.
@@ -58,6 +52,7 @@ make bench-docs BENCH_ARGS=--quick        # fewer sizes and rounds
 make bench-docs BENCH_ARGS="--only adamw small"
 make bench-docs BENCH_ARGS=--missing      # go on after an interruption
 python -m benchmarks.record --page        # this page from docs/benchmarks.json, without measuring
+make bench                                # a page like this in build/bench, and measurements that have no place here
 ```
 
 `docs/benchmarks.json` has every figure. On your machine, [`fastopt bench`](command-line.md) measures what you choose.
@@ -91,236 +86,6 @@ def _threads_of(m: dict[str, Any]) -> str:
     return "1 thread" if m["threads"] == 1 else f"{m['threads']} threads"
 
 
-# ---- sections -----------------------------------------------------------------------------------
-
-
-def _adamw(part: dict[str, Any], results: dict[str, Any]) -> str:
-    lines = ["## AdamW, by everybody\n", "![Time against size](benchmarks/time-against-size.svg)\n"]
-    for mode, sizes in part["times"].items():
-        names = list(next(iter(sizes.values()), {}))
-        lines.append(f"Microseconds of a step, {mode}:\n")
-        rows = [[_count(n), *(_us(t[who]) for who in names)] for n, t in sizes.items()]
-        lines.append(_table(["numbers", *names], rows))
-        lines.append(_comparison(sizes, mode))
-    lines += [_limit(part, results["machine"]["cache"]), _absent(part["absent"])]
-    if any(EIGHT_BIT in t for sizes in part["times"].values() for t in sizes.values()):
-        lines.append(
-            f"{EIGHT_BIT} keeps its two averages in a byte each: it moves 14 bytes for each number, not 28, and its results "
-            "are not the same; it is not counted among the fastest.\n"
-        )
-    return "\n".join(lines)
-
-
-def _comparison(sizes: dict[str, Any], mode: str) -> str:
-    """Where somebody was faster, and by how much fastopt was elsewhere."""
-    faster, level, ahead = [], [], []
-    for n, times in sizes.items():
-        others = {who: t for who, t in times.items() if who not in _NOT_THE_SAME}
-        if not others:
-            return "Nobody else was there.\n"
-        who = min(others, key=others.__getitem__)
-        ratio = others[who] / times["fastopt"]
-        text = f"{_count(n)} ({who}: {ratio:.2f})"
-        (faster if ratio < 1 - NOISE else ahead if ratio > 1 + NOISE else level).append(text)
-    said = [f"Time of the fastest of the others, divided by that of fastopt, {mode}."]
-    if faster:
-        said.append(f"**Somebody was faster than fastopt** at {_listed(faster)}.")
-    else:
-        said.append("Nobody was faster than fastopt at any size.")
-    if level:
-        said.append(f"Within {NOISE:.0%} of each other at {_listed(level)}.")
-    if ahead:
-        said.append(f"fastopt was the fastest at {_listed(ahead)}.")
-    return " ".join(said) + "\n"
-
-
-def _limit(part: dict[str, Any], cache: int | None) -> str:
-    """Where the step is at the twin's speed, and whether the twin is a yardstick there."""
-    in_memory, in_cache, void = [], [], []
-    for n, t in part["times"]["back to back"].items():
-        if 28 * int(n) / t["twin"] < AT_LIMIT * part["copy"][n]:
-            void.append(_count(n))
-        elif t["twin"] / t["fastopt"] > AT_LIMIT:
-            beyond = cache is not None and 16 * int(n) > 2 * cache
-            (in_memory if beyond else in_cache).append(_count(n))
-    said = []
-    if in_memory:
-        said.append(
-            f"**The limit**: back to back, fastopt ran at {AT_LIMIT:.0%} or more of the twin's speed at {_listed(in_memory)} numbers, "
-            "whose arrays are more than twice as large as the largest cache: there memory is the limit, for everybody, and only moving "
-            "fewer bytes could be faster."
-        )
-    if in_cache:
-        said.append(
-            f"It did so as well at {_listed(in_cache)} numbers, of which the caches hold all or much: there the step costs no more than the same "
-            "calls and loops that only move the arrays."
-        )
-    if void:
-        said.append(
-            f"At {_listed(void)} numbers the twin itself did not reach {AT_LIMIT:.0%} of the speed of a copy of as many bytes, so it is no "
-            "yardstick there."
-        )
-    return " ".join(said) + ("\n" if said else "")
-
-
-def _absent(absent: dict[str, str]) -> str:
-    if not absent:
-        return ""
-    return "\n".join(["Left out:\n", *(f"- {who}: {why}" for who, why in absent.items())]) + "\n"
-
-
-def _small(part: dict[str, Any], results: dict[str, Any]) -> str:
-    rows = []
-    for tensors in next(iter(part.values())):
-        for mode, found in part.items():
-            t = found[tensors]
-            rows.append([tensors, mode, _us(t["same"]), _us(t["new"]), *_peer(t, "torch", "new")])
-    return "\n".join(
-        [
-            "## Small steps\n",
-            "A whole call of AdamW's `step`, in microseconds, with the gradient arrays of the step before and with others; beside it "
-            "`torch.optim.AdamW(fused=True)`, which gets the same gradients every time.\n",
-            _table(["arrays", "mode", "same arrays", "new arrays", "torch fused", "torch / new"], rows),
-        ]
-    )  # fmt: skip
-
-
-def _networks(part: dict[str, Any], results: dict[str, Any]) -> str:
-    rows = []
-    for name, found in part.items():
-        for step, modes in found.items():
-            for mode, t in modes.items():
-                rows.append(
-                    [name, step, mode, _ms(t["time"]), f"{t['bytes'] / t['time'] / 1e9:.0f}",
-                     f"{t['twin'] / t['time']:.2f}", *_peer(t, "torch", "time", _ms)]
-                )  # fmt: skip
-    return "\n".join(
-        [
-            "## Networks\n",
-            "AdamW over all parameters of networks that many train (`benchmarks/shapes.json` has their shapes, and where they are from). "
-            "*whole* unscales, clips by the global norm, skips what is not finite and keeps an average of the parameters; torch "
-            "does so with `clip_grad_norm_`, fused AdamW and `_foreach_lerp_`, without unscaling and skipping.\n",
-            _table(
-                ["network", "step", "mode", "ms", "GB/s", "of the twin", "torch, ms", "torch / fastopt"],
-                rows,
-            ),
-            _slower([(f"{r[0]}, {r[1]}, {r[2]}", r[-1]) for r in rows]),
-        ]
-    )  # fmt: skip
-
-
-def _optimizers(part: dict[str, Any], results: dict[str, Any]) -> str:
-    lines = ["## Every optimizer\n"]
-    for elements, found in part.items():
-        lines.append(f"![{_count(elements)} numbers](benchmarks/optimizers-{elements}.svg)\n")
-        rows = [
-            [name, _us(t["time"]), f"{t['bytes'] / t['time'] / 1e9:.1f}", f"{t['twin'] / t['time']:.2f}",
-             *(f"{t[who] / t['time']:.1f}" if who in t else "" for who in ("torch", "optax"))]
-            for name, t in found.items()
-        ]  # fmt: skip
-        lines.append(
-            f"{_count(elements)} numbers, back to back; time of torch (fused where it can be) and of optax (jit), divided by fastopt's:\n"
-        )
-        header = [
-            "optimizer",
-            "us",
-            "GB/s",
-            "of the twin",
-            "torch / fastopt",
-            "optax / fastopt",
-        ]
-        lines.append(_table(header, rows))
-        slower = [f"{n} ({t['twin'] / t['time']:.2f})" for n, t in found.items() if t["twin"] < AT_LIMIT * t["time"]]  # fmt: skip
-        if slower:
-            lines.append(
-                f"Below {AT_LIMIT:.0%} of the twin's speed, so not only limited by memory: {_listed(slower)}.\n"
-            )
-        lines.append(
-            _slower(
-                [(f"{n}, {who}", f"{t[who] / t['time']:.2f}") for n, t in found.items() for who in ("torch", "optax") if who in t]
-            )
-        )  # fmt: skip
-    lines.append(
-        "Muon's time is that of its matrix products; where it is missing, they would take seconds. optax's optimizers are compiled with the "
-        "addition of their updates, over donated arrays.\n"
-    )
-    return "\n".join(lines)
-
-
-def _roofline(part: dict[str, Any], results: dict[str, Any]) -> str:
-    ceilings = ", ".join(f"{n} {rate / 1e9:,.0f}" for n, rate in part["ceilings"].items())
-    picture = "![Roofline](benchmarks/roofline.svg)\n\n" if "optimizers" in results["parts"] else ""
-    return (
-        f"## Roofline\n\n{picture}Operations are the additions, multiplications, divisions and roots that a formula writes for each number. The "
-        "slanted lines are copies by fastopt's drivers of as many bytes as AdamW moves; the level ones what all threads compute in the nearest "
-        f"cache, measured by loops without traffic, in 10^9 per second: {ceilings}. Divisions and roots, of which most optimizers have one "
-        "each, are far below additions: that is what binds steps whose arrays lie in a cache.\n"
-    )
-
-
-def _options(part: dict[str, Any], results: dict[str, Any]) -> str:
-    rows = [
-        [option, _count(n), _us(t["time"]), f"{t['time'] / t['plain']:.2f}",
-         f"{t['bytes'] / (28 * int(n)):.2f}", f"{t['twin'] / t['time']:.2f}" if t["twin"] else ""]
-        for n, found in part.items()
-        for option, t in found.items()
-    ]  # fmt: skip
-    return (
-        "## Options\n\nWhat each option of a step of AdamW costs by itself: time, and bytes moved, as multiples of the plain step's. Twins of options "
-        "with a norm read the gradients first, as these do.\n\n"
-        + _table(["option", "numbers", "us", "time", "bytes", "of the twin"], rows)
-    )
-
-
-def _rows(part: dict[str, Any], results: dict[str, Any]) -> str:
-    rows = [
-        [name, _us(t["time"]), f"{t['twin'] / t['time']:.2f}", *_peer(t, "torch", "time")]
-        for name, t in part.items()
-    ]
-    return (
-        "## Rows\n\n`SparseAdam.step_rows` on random rows of an embedding table. Its twin adds each row of the gradients to the same rows of three "
-        "arrays, and neither checks nor sorts.\n\n"
-        + _table(["rows", "us", "of the twin", "torch SparseAdam, us", "torch / fastopt"], rows)
-    )
-
-
-def _threads(part: dict[str, Any], results: dict[str, Any]) -> str:
-    counts = list(next(iter(part.values())))
-    rows = []
-    for n, found in part.items():
-        first = found[counts[0]]["time"]
-        times = [_us(found[c]["time"]) for c in counts]
-        rows.append([_count(n), *times, *(f"{first / found[c]['time']:.2f}" for c in counts[1:])])
-    header = ["numbers", *(f"{c} {'thread' if c == '1' else 'threads'}, us" for c in counts)]
-    header += [f"times as fast with {c}" for c in counts[1:]]
-    return (
-        "## Threads\n\nAdamW, back to back, always in as many shares as there are threads. (Ordinary steps that are too small for it run in one "
-        "thread.)\n\n" + _table(header, rows)
-    )
-
-
-def _start(part: dict[str, Any], results: dict[str, Any]) -> str:
-    rows = [
-        [cache, f"{t['import']:.2f}", f"{t['first']:.3f}", _us(t["second"]), f"{t['peak'] / 2**20:.0f}"]
-        for cache, t in part.items()
-    ]  # fmt: skip
-    return (
-        "## The start of a process\n\nAdamW's constructor and first step compile a kernel, or load it from the cache of kernels on disk.\n\n"
-        + _table(
-            ["cache", "import, s", "first step, s", "second step, us", "peak memory, MiB"], rows
-        )
-    )
-
-
-_SECTIONS = {
-    "adamw": _adamw, "small": _small, "networks": _networks, "optimizers": _optimizers, "roofline": _roofline,
-    "options": _options, "rows": _rows, "threads": _threads, "start": _start,
-}  # fmt: skip
-
-
-# ---- README -------------------------------------------------------------------------------------
-
-
 def _summary(results: dict[str, Any]) -> str:
     """A sentence, and AdamW at some sizes."""
     if results["taken"].get("adamw", {}).get("extent", "smoke") == "smoke":
@@ -329,49 +94,12 @@ def _summary(results: dict[str, Any]) -> str:
     sizes = part["times"]["between matmuls"]
     here = [w for w in ("fastopt", "twin", "torch fused", "optax jit", "DeepSpeed CPUAdam", "NumPy, buffers")
             if all(w in t for t in sizes.values())]  # fmt: skip
-    rows = [[_count(n), *(_us(t[who]) for who in here)] for n, t in sizes.items()]
+    rows = [[count(n), *(us(t[who]) for who in here)] for n, t in sizes.items()]
     quick = "" if results["taken"]["adamw"]["extent"] == "full" else ", a short run"
     return "\n".join(
         [
             f"Steps of AdamW in float32 between matrix products, in microseconds; {_threads_of(m)} of {m['processor']}{quick}:\n",
-            _table(["numbers", *here], rows),
-            _comparison(sizes, "between matmuls"),
+            table(["numbers", *here], rows),
+            comparison(sizes, "between matmuls"),
         ]
     )
-
-
-# ---- text ---------------------------------------------------------------------------------------
-
-
-def _slower(ratios: list[tuple[str, str]]) -> str:
-    """Who was faster than fastopt, by ratios of times."""
-    found = [f"{what} ({ratio})" for what, ratio in ratios if ratio and float(ratio) < 1 - NOISE]
-    return f"**Slower than the other**: {_listed(found)}.\n" if found else ""
-
-
-def _peer(t: dict[str, float], who: str, own: str, unit: Any = None) -> list[str]:
-    unit = unit or _us
-    return [unit(t[who]), f"{t[who] / t[own]:.2f}"] if who in t else ["", ""]
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "| --- " + "| ---: " * (len(header) - 1) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _count(n: str | int) -> str:
-    return f"{int(n):,}"
-
-
-def _us(seconds: float) -> str:
-    us = seconds * 1e6
-    return f"{us:.1f}" if us < 100 else f"{us:,.0f}"
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:,.1f}"
-
-
-def _listed(texts: list[str]) -> str:
-    return ", ".join(texts[:-1]) + " and " + texts[-1] if len(texts) > 1 else texts[0]

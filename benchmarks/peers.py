@@ -54,8 +54,8 @@ def torch_adamw(grads: list[np.ndarray], **how: Any) -> Call | None:
     return torch.optim.AdamW(params, **how).step
 
 
-def torch_whole(grads: list[np.ndarray], unscale: bool = False) -> Call | None:
-    """Fused AdamW with clip_grad_norm_, and the average by _foreach_lerp_; first GradScaler's pass if asked for."""
+def torch_whole(grads: list[np.ndarray]) -> Call | None:
+    """Fused AdamW with clip_grad_norm_, and the average by _foreach_lerp_."""
     if importlib.util.find_spec("torch") is None:
         return None
     import torch
@@ -66,12 +66,8 @@ def torch_whole(grads: list[np.ndarray], unscale: bool = False) -> Call | None:
     for p, g in zip(params, grads, strict=True):
         p.grad = torch.from_numpy(g)
     opt = torch.optim.AdamW(params, fused=True)
-    found, inverse = torch.zeros(1), torch.ones(1)
 
     def step() -> None:
-        if unscale:
-            tensors = [p.grad for p in params]
-            torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, inverse)
         torch.nn.utils.clip_grad_norm_(params, 1.0)
         opt.step()
         torch._foreach_lerp_(average, [p.detach() for p in params], 0.001)

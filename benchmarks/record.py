@@ -19,13 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 
 import fastopt
 from benchmarks import against_peers, figures, fresh, page, peers, row_steps, steps
 from benchmarks.shapes import NETWORKS, shrunk
-from fastopt.drivers import threads
+from fastopt.bench import saved
 
 DOCS = Path(__file__).parent.parent / "docs"
 LIBRARIES = (
@@ -37,28 +36,23 @@ FULL, QUICK, SMOKE = "full", "quick", "smoke"
 
 def machine() -> dict[str, Any]:
     """What it was measured on, and with."""
-    name = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(
-            (x.partition(":")[2].strip() for x in lines if x.startswith("model name")), name
-        )
     versions = {}
     for library in LIBRARIES:
         try:
             versions[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             continue
+    found = saved.machine()
     return {
-        "processor": f"{name} (LLVM: {llvmlite.binding.get_host_cpu_name()})",
-        "cores": os.cpu_count(),
+        "processor": f"{found['processor']} (LLVM: {found['llvm']})",
+        "cores": found["cores"],
         "threads": fastopt.get_num_threads(),
-        "layer": threads.layer(),
+        "layer": found["layer"],
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if hasattr(os, "sysconf")
         else None,
         "cache": largest_cache(),
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": f"{found['system']} {found['architecture']}",
         "Python": platform.python_version(),
         "fastopt": fastopt.__version__,
         "versions": versions,
@@ -77,7 +71,7 @@ def largest_cache() -> int | None:
 
 def _adamw(extent: str) -> Any:
     chosen = {FULL: against_peers.SIZES, QUICK: against_peers.QUICK, SMOKE: against_peers.TINY}
-    return against_peers.adamw(chosen[extent], _say)
+    return against_peers.adamw(chosen[extent], _say, 2 if extent == SMOKE else 7)
 
 
 def _optimizers(extent: str) -> Any:
@@ -149,17 +143,15 @@ def _options(extent: str) -> Any:
 
 def _rows(extent: str) -> Any:
     """Seconds by table of SparseAdam's rows, their twin, and torch's."""
-    sizes = [(1_000, 64, 100)] if extent == SMOKE else [
-        (100_000, 64, 1_000), (1_000_000, 64, 20_000),
-    ]  # fmt: skip
+    tables = [row_steps.TINY] if extent == SMOKE else row_steps.TABLES
     return {
-        f"{touched:,} of {height:,} x {width}": row_steps.compare(
-            "SparseAdam", height, width, touched, rounds=_rounds(extent, 9),
-            others=lambda rows, grads, height=height: _present(
-                torch=peers.torch_rows(rows, grads, height)
+        str(table): row_steps.compare(
+            "SparseAdam", table, rounds=_rounds(extent, 9),
+            others=lambda rows, grads, table=table: _present(
+                torch=peers.torch_rows(rows, grads, table.height)
             ),
         )
-        for height, width, touched in sizes
+        for table in tables
     }  # fmt: skip
 
 
@@ -209,7 +201,9 @@ def _say(what: str) -> None:
 
 def record(file: Path, names: list[str], extent: str) -> dict[str, Any]:
     """Measure these parts, writing each into the file at once."""
-    results = json.loads(file.read_text()) if file.exists() else {"parts": {}, "taken": {}}
+    results = (
+        json.loads(file.read_text()) if file.exists() else {"machine": {}, "parts": {}, "taken": {}}
+    )
     for name in names:
         start = time.perf_counter()
         print(f"{name}: ...", file=sys.stderr, flush=True)
@@ -234,15 +228,16 @@ def _shortened(value: Any) -> Any:
     return value
 
 
-def write(results: dict[str, Any], folder: Path, readme: Path) -> None:
-    """The page, its pictures, and the table in the README."""
+def write(results: dict[str, Any], folder: Path, readme: Path | None) -> None:
+    """The page and its pictures; and the table in the README."""
     pictures = folder / "benchmarks"
     pictures.mkdir(exist_ok=True)
     drawn = figures.draw(results["parts"], pictures)
     for old in set(pictures.glob("*.svg")) - set(drawn):
         old.unlink()
     (folder / "benchmarks.md").write_text(page.made(results))
-    readme.write_text(page.in_readme(readme.read_text(), results))
+    if readme is not None:
+        readme.write_text(page.in_readme(readme.read_text(), results))
 
 
 def main() -> None:
@@ -253,8 +248,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts")
     parser.add_argument("--missing", action="store_true", help="parts that are not there yet")
     parser.add_argument("--page", action="store_true", help="measure nothing, make the page")
-    parser.add_argument("--folder", type=Path, default=DOCS, help="where benchmarks.json lies")
+    parser.add_argument(
+        "--folder", type=Path, default=DOCS,
+        help="of page and figures; anywhere but in docs/ the README is left alone",
+    )  # fmt: skip
     chosen = parser.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
     file = chosen.folder / "benchmarks.json"
     extent = SMOKE if chosen.smoke else QUICK if chosen.quick else FULL
     names = [] if chosen.page else chosen.only or list(PARTS)
@@ -262,7 +261,8 @@ def main() -> None:
         taken = json.loads(file.read_text())["taken"]
         names = [n for n in names if taken.get(n, {}).get("extent") != extent]
     results = record(file, names, extent)
-    write(results, chosen.folder, chosen.folder.parent / "README.md")
+    readme = DOCS.parent / "README.md" if chosen.folder.resolve() == DOCS.resolve() else None
+    write(results, chosen.folder, readme)
 
 
 if __name__ == "__main__":

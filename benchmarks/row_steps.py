@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -10,6 +11,22 @@ import numpy as np
 import fastopt
 from benchmarks.timing import Call, compared
 from fastopt.drivers import threads
+
+
+class Touched(NamedTuple):
+    """So many rows of a table."""
+
+    height: int
+    width: int
+    touched: int
+
+    def __str__(self) -> str:
+        return f"{self.touched:,} of {self.height:,} x {self.width}"
+
+
+TABLES = [Touched(100_000, 64, 1_000), Touched(1_000_000, 64, 20_000)]
+LARGEST = Touched(10_000_000, 64, 1_000_000)
+TINY = Touched(1_000, 64, 100)
 
 
 @numba.njit(parallel=True, nogil=True, error_model="numpy")
@@ -35,16 +52,15 @@ def ids(height: int, touched: int, duplicates: float) -> np.ndarray:
 
 def compare(
     name: str,
-    height: int,
-    width: int,
-    touched: int,
+    table: Touched,
     duplicates: float = 0.0,
     *,
     between: Call | None = None,
     rounds: int = 9,
     others: Callable[[np.ndarray, np.ndarray], dict[str, Call]] | None = None,
 ) -> dict[str, float]:
-    """Seconds of a step of `touched` rows, ``time``, and of its ``twin``; its ``bytes``; and of `others`."""
+    """Seconds of a step of some rows of a table, ``time``, and of its ``twin``; its ``bytes``; and of `others`."""
+    height, width, touched = table
     p, grads = np.zeros((height, width), np.float32), np.ones((touched, width), np.float32)
     opt = getattr(fastopt, name)(p)
     slots = [slot for slot in opt.state[0].values() if isinstance(slot, np.ndarray)]

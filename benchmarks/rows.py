@@ -14,24 +14,28 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import peers, row_steps
+from benchmarks.row_steps import LARGEST, TABLES, TINY, Touched
 from benchmarks.steps import MODES
 
 console = Console(width=120)
 
 
-def compare(name: str, height: int, width: int, touched: int, table: Table, against: bool) -> None:
+def compare(name: str, touched: Touched, rounds: int, table: Table) -> None:
+    # torch's table and slots beside ours would not fit into a small machine's memory at the largest size
+    against = name == "SparseAdam" and touched != LARGEST
+
     def torch_too(rows: np.ndarray, grads: np.ndarray) -> dict[str, Callable[[], object]]:
-        call = peers.torch_rows(rows, grads, height) if against else None
+        call = peers.torch_rows(rows, grads, touched.height) if against else None
         return {} if call is None else {"torch": call}
 
     for duplicates in (0.0, 0.1):
         for mode, between in MODES.items():
             t = row_steps.compare(
-                name, height, width, touched, duplicates, between=between, others=torch_too
+                name, touched, duplicates, between=between, rounds=rounds, others=torch_too
             )
             peer = f"{t['torch'] / t['time']:.1f}" if "torch" in t else ""
             table.add_row(
-                name, f"{touched:,} of {height:,} x {width}", f"{duplicates:.0%}", mode,
+                name, str(touched), f"{duplicates:.0%}", mode,
                 f"{t['time'] * 1e6:,.0f}", f"{t['twin'] / t['time']:.2f}", peer,
             )  # fmt: skip
 
@@ -46,14 +50,9 @@ def main() -> None:
     )
     for column in ("optimizer", "rows", "named again", "", "us", "of twin", "x torch"):
         table.add_column(column, justify="right")
-    sizes = [(1000, 64, 100)] if chosen.smoke else [
-        (100_000, 64, 1000), (1_000_000, 64, 20_000), (10_000_000, 64, 1_000_000),
-    ]  # fmt: skip
     for name in chosen.optimizers:
-        for height, width, touched in sizes:
-            # torch's table and slots beside ours would not fit into a small machine's memory at the largest size
-            against = name == "SparseAdam" and height < 10_000_000
-            compare(name, height, width, touched, table, against)
+        for touched in [TINY] if chosen.smoke else [*TABLES, LARGEST]:
+            compare(name, touched, 2 if chosen.smoke else 9, table)
     console.print(table)
 
 

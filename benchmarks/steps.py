@@ -1,10 +1,10 @@
-"""Steps and their twins, as they are compared everywhere: by asv, by the page of results, by the tables of ``make bench``."""
+"""Steps and their twins, as they are compared everywhere: by asv, by the page of results, by tables."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,7 +58,7 @@ def against_twin(
     rounds: int = 7,
     shares: int | None = None,
     others: Callable[[np.ndarray], dict[str, Call]] | None = None,
-    **hyperparameters: Any,
+    hyperparameters: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
     """Seconds of a step, ``time``, and of its ``twin``, and the ``bytes`` moved; and of `others` with that gradient.
 
@@ -67,7 +67,7 @@ def against_twin(
     cls = getattr(fastopt, name)
     shape = shape_of(elements, cls.dimensions)
     gradient = arrays([shape], 1, dtype, 1e-3)[0]
-    opt = make(cls, arrays([shape], 0, dtype)[0], **hyperparameters)
+    opt = make(cls, arrays([shape], 0, dtype)[0], **hyperparameters or {})
     opt._runner.force_shares(shares)
     calls = {"time": stepper(opt, gradient), "twin": stepper(measure.Twin(opt), gradient)}
     calls |= others(gradient) if others else {}

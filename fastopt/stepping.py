@@ -114,9 +114,7 @@ class Stepping(Stateful):
                 zero_grads,
                 clip_adaptive,
             )
-        busy = self._busy
-        if not busy.acquire(False):  # not by _enter: small steps feel every call
-            self._enter("step")
+        self._enter("step")
         try:
             if stream is not None:
                 self._use(stream)
@@ -124,7 +122,7 @@ class Stepping(Stateful):
                 return self._step_accumulated(request)
             return self._step(self._forest.leaves(grads), request)
         finally:
-            busy.release()
+            self._busy.release()
 
     def _step_with_inputs(self, grads: Any = _ACCUMULATED, **options: Any) -> StepInfo:
         """`Optimizer.step`, which also takes the `inputs` of the class by keyword, such as ``value=loss``."""

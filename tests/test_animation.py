@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -200,3 +201,8 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     for command in ("compare", "figure"):
         assert "pip install 'fastopt[plot]'" in said(command, code=1)
+
+
+def test_an_expression_says_what_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sympy", None)
+    assert "sympy is not installed; pip install 'fastopt[study]'" in said("compare", "x**2", code=1)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 from pathlib import Path
 
 import pytest
 
+import fastopt
+
 pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: plot)")
 
-from benchmarks import page, record
+from benchmarks import against_peers, page, record, sections
 
 ROOT = Path(__file__).parent.parent
 SMOKE = json.loads((ROOT / "tests" / "recorded.json").read_text())
@@ -44,7 +47,7 @@ def test_figures_that_mean_nothing_are_not_shown_in_the_readme():
 
 
 def test_there_is_a_section_for_every_part():
-    assert set(SMOKE["parts"]) == set(record.PARTS) == set(page._SECTIONS)
+    assert set(SMOKE["parts"]) == set(record.PARTS) == set(sections.SECTIONS)
     assert page.made(SMOKE).count("\n## ") == len(record.PARTS) + 2
 
 
@@ -90,3 +93,30 @@ def test_parts_are_written_at_once_and_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "PARTS", {"two": lambda extent: float("nan")})
     assert set(record.record(file, ["two"], "smoke")["parts"]) == {"one", "two"}
     assert json.loads(file.read_text())["parts"]["two"] is None
+
+
+def test_elsewhere_than_in_docs_the_readme_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / "README.md").write_text("of somebody else")
+    folder = tmp_path / "new" / "folder"
+    monkeypatch.setattr("sys.argv", ["record", "--page", "--folder", str(folder)])
+    record.main()
+    assert "No figures are recorded yet." in (folder / "benchmarks.md").read_text()
+    (folder / "benchmarks.json").write_text(json.dumps(SMOKE))
+    record.main()
+    assert (folder / "benchmarks.md").read_text() == page.made(SMOKE)
+    assert (folder / "benchmarks" / "time-against-size.svg").stat().st_size > 10_000
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["README.md"]
+    assert (tmp_path / "README.md").read_text() == "of somebody else"
+
+
+def test_the_same_figures_can_be_printed():
+    parts = SMOKE["parts"]
+    shown = [*parts["adamw"]["times"].values(), *parts["optimizers"].values()]
+    tables = against_peers.tables(parts)
+    assert [table.row_count for table in tables] == [len(rows) for rows in shown]
+
+
+def test_variants_are_measured_with_their_hyperparameters():
+    for name, (cls, given) in against_peers.VARIANTS.items():
+        assert name in against_peers.EVERY
+        assert set(given) <= set(inspect.signature(getattr(fastopt, cls)).parameters)

@@ -363,3 +363,13 @@ def test_rate_map_that_is_drawn():
         above = np.flatnonzero(~(values <= lowest))
         expected = above[-1] + 1 if above[-1] < 50 else np.inf
         assert count == expected, (lr, momentum)
+
+
+def test_rate_map_keeps_the_other_beta():
+    figure = figures.rate_map("quadratic", "Adam(betas=(0.9, 0.5))", resolution=3, steps=60)
+    drawn = figure.axes[0].collections[0].get_array().reshape(3, 3)
+    expected = fastopt.study.rate_map(
+        fastopt.Adam, "quadratic", x=("lr", np.geomspace(1e-3, 1, 3)), y=(("betas", 0), np.linspace(0, 0.995, 3)),
+        steps=60, betas=(0.9, 0.5),
+    )  # fmt: skip
+    np.testing.assert_array_equal(drawn.filled(np.inf), expected.steps)

@@ -49,7 +49,10 @@ def parts():
 
 NEEDS = {
     "fastopt.interop.torch": "torch",
+    "fastopt.study.animation": "matplotlib",
+    "fastopt.study.figures": "matplotlib",
     "fastopt.study.playground": "bokeh",
+    "fastopt.study.playground.export": "matplotlib",
     "fastopt.device": "numba_cuda",
     "fastopt.drivers.cuda": "numba_cuda",
 }

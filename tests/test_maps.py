@@ -22,11 +22,10 @@ class TwiceAsFast(fastopt.SGD):
 def test_same_bits_for_any_number_of_threads():
     starts = np.random.default_rng(0).uniform(-4, 4, (1000, 2))
     ends = []
-    for threads in (1, 2):
-        if threads <= fastopt.get_num_threads():
-            fastopt.set_num_threads(threads)
-            found = trace_many(fastopt.SGD, PLANE, starts, 40, lr=0.01, keep="last")
-            ends.append(found.last.tobytes())
+    for threads in range(1, min(fastopt.get_num_threads(), 3) + 1):
+        fastopt.set_num_threads(threads)
+        found = trace_many(fastopt.SGD, PLANE, starts, 40, lr=0.01, keep="last")
+        ends.append(found.last.tobytes())
     alone = [trace(fastopt.SGD, PLANE, starts[k], 40, lr=0.01).points[-1] for k in (0, 500, 999)]
     assert [found.last[k].tolist() for k in (0, 500, 999)] == [p.tolist() for p in alone]
     assert len(set(ends)) == 1
@@ -40,6 +39,15 @@ def test_a_slot_that_only_some_have():
         assert (many.points[k] == own.points).all()
     made = batch_module.batches(fastopt.SGD, np.ones((4, 2)), {"lr": 0.01, "momentum": momenta})
     assert [b.members.tolist() for b in made] == [[0, 2], [1, 3]]
+
+
+def test_hyperparameters_that_do_not_go_together_are_found_wherever_they_are():
+    nesterov = np.array([False] * 50 + [True, False])
+    momenta = np.array([0.0] * 51 + [0.5])
+    with pytest.raises(ValueError, match="nesterov with momentum 0"):
+        trace_many(fastopt.SGD, "booth", [1, 1], 3, lr=0.01, momentum=momenta, nesterov=nesterov)
+    with pytest.raises(ValueError, match=r"bounds is \(2.0, 1.0\)"):
+        trace_many(fastopt.SGD, "booth", [1, 1], 3, lr=0.01, bounds=(np.array([0.0, 2.0]), 1.0))
 
 
 def test_arrays_in_tuples_and_of_names_and_switches():
@@ -70,6 +78,16 @@ def test_steps_to_a_tolerance(cls):
         assert found[k] == (expected if expected <= 100 else np.inf)
     assert np.isinf(found[0])
     assert (many.steps_to(1e9)[:3] == 0).all()
+
+
+def test_steps_step_by_step_are_counted_as_by_the_driver():
+    """Between two numbers of float32 lies a goal that float64 tells apart."""
+    values = trace(fastopt.SGD, "quadratic", [1, 1], 20, dtype="float32", lr=0.01).values
+    goal = np.nextafter(np.float64(values[10]), 0)
+    for cls in (fastopt.SGD, TwiceAsFast):
+        lr = 0.01 if cls is fastopt.SGD else 0.005
+        many = trace_many(cls, "quadratic", [1, 1], 20, dtype="float32", lr=lr)
+        assert many.steps_to(goal) == 11
 
 
 def test_what_no_driver_knows_is_followed_step_by_step():
@@ -158,6 +176,7 @@ WRONG = [
     ({"lr": np.array([0.1, -0.1])}, ValueError, "lr is -0.1"),
     ({"lr": np.array([0.1, np.nan])}, ValueError, "lr is nan"),
     ({"lr": np.array(["a", "b"])}, TypeError, "lr is 'a'"),
+    ({"lr": np.array([0.1, None])}, TypeError, "lr is an array of object"),
     ({"lr": np.array([0.1, 0.2]), "momentum": np.zeros(3)}, ValueError, "one length"),
     ({"starts": np.zeros((4, 2)), "lr": np.ones(3)}, ValueError, "one length"),
     ({"speed": 2}, TypeError, "speed"),
@@ -175,17 +194,23 @@ def test_what_is_wrong_is_named(given, error, message):
     "given",
     [
         {"resolution": 0}, {"resolution": (0, 3)}, {"resolution": (2.5, 3)}, {"bounds": ((1, 0), (0, 1))},
-        {"bounds": 3}, {"bounds": ((0, np.inf), (0, 1))}, {"lr": np.array([0.1, 0.2])},
+        {"bounds": 3}, {"bounds": ((0, np.inf), (0, 1))}, {"lr": np.array([0.1, 0.2])}, {"within": -1.0},
+        {"within": np.nan},
     ],
 )  # fmt: skip
 def test_maps_that_cannot_be(given):
-    with pytest.raises(ValueError, match=r"resolution|bounds|lr"):
+    with pytest.raises(ValueError, match=rf"{next(iter(given))} is "):
         basins(fastopt.SGD, "booth", **given)
 
 
+def test_one_trajectory_takes_single_values():
+    with pytest.raises(ValueError, match="lr is an array; expected one value"):
+        trace(fastopt.SGD, "booth", lr=np.array([0.1, 0.2]))
+
+
 @pytest.mark.parametrize(
-    "x", ["lr", ("lr",), ("lr", 3), (("lr", 0), [0.1]), ((1, "a"), [1]), ("lr", [])]
-)
+    "x", ["lr", ("lr",), ("lr", 3), (("lr", 0), [0.1]), ((1, "a"), [1]), ("lr", []), ("momentum", [0.1])]
+)  # fmt: skip
 def test_axes_that_cannot_be(x):
     with pytest.raises(ValueError, match="rate_map"):
         rate_map(fastopt.SGD, "booth", x=x, y=("momentum", [0.1, 0.2]))

@@ -21,6 +21,8 @@ def test_names_and_hyperparameters():
     ]
     assert [m.label for m in parsed[:2]] == ["SGD(lr=0.05)", "Adam(betas=(0.9, 0.99))"]
     assert methods.parse(parsed) == parsed
+    (boxed,) = methods.parse("SGD(lr=1, bounds=(-1, 1), ema_decay=0.9)")  # what any optimizer takes
+    assert boxed.hyperparameters == {"lr": 1, "bounds": (-1, 1), "ema_decay": 0.9}
 
 
 def test_every_optimizer_can_be_named():

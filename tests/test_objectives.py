@@ -97,6 +97,18 @@ def test_only_the_nearest_hole_holds_gradient_descent():
     assert np.allclose(ends[~through], hill.minima[1, 0], atol=1e-3)
 
 
+def test_numbers_of_an_objective_of_ones_own():
+    own = objectives.Objective(
+        "mine", "x**2 + y**2", minima=[(0, 0)], start=[1, 2], noise=1, seed=2
+    )
+    assert own.minima.shape == (1, 2)
+    assert own.minima.dtype == own.start.dtype == np.float64
+    assert own.lowest == 0
+    assert (own.gradient([1, 1]) == own.noisy(1.0, 2.0).gradient([1, 1])).all()
+    with pytest.raises(ValueError, match="read-only"):
+        own.start[0] = 3
+
+
 # ---- noise ------------------------------------------------------------------------------------------
 
 
@@ -176,6 +188,12 @@ def test_what_is_no_expression_is_an_error_at_once(text, monkeypatch):
     with pytest.raises(ValueError, match=r"."):
         objectives.parse(text)
     assert time.perf_counter() - started < 5, "stuck"
+
+
+@pytest.mark.parametrize("text", ["x/0", "abs(x**y)", "abs(asin(x))"])
+def test_what_has_no_derivative_is_told(text):
+    with pytest.raises(ValueError, match="no derivative by known functions; SymPy finds"):
+        objectives.parse(text)
 
 
 @pytest.mark.parametrize("text", [None, 3, b"x", ["x"], object()])

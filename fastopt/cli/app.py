@@ -20,7 +20,7 @@ app = typer.Typer(
 
 
 class Precision(str, Enum):
-    """What the demo computes in."""
+    """Of the numbers in arrays."""
 
     float32 = "float32"
     float64 = "float64"

@@ -54,13 +54,15 @@ def command(
     """
     if not request.limit > 1:
         raise ValueError(f"--ratio is {request.limit:g}; expected more than 1")
-    _require_places(request)
-    names = fastopt.optimizers.__all__ if optimizers == "all" else optimizers.split(",")
+    names = fastopt.optimizers.__all__
+    if optimizers != "all":
+        names = [name.strip() for name in optimizers.split(",")]
     if ":" in optimizers and "" not in sys.path:
         sys.path.insert(0, "")  # modules of one's own, as `python -m` finds them
     for name in names:
         optimizer_class(name)
     cases = [Case(name, n, dtype) for name in dict.fromkeys(names) for n in _numbers(sizes)]
+    _require_places(request)
     if threads is not None:
         fastopt.set_num_threads(threads)
     settings = Settings(between, rounds, peers=tuple(dict.fromkeys(peers)))

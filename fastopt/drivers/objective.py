@@ -62,7 +62,8 @@ def function(
             for i in range(n):
                 us[i] = formula(xs[i], ys[i])
         if scale != 0.0:
-            first, second = block_key(key(seed, step, _TENSOR), 0, 0)
+            k0, k1, k2, k3 = key(seed, step, _TENSOR)
+            first, second = block_key(k0, k1, k2, k3, 0)
             across = element(scale * np.float64(normal(first, second, 0)))
             along = element(scale * np.float64(normal(first, second, 1)))
             for i in range(n):

@@ -312,11 +312,15 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
                 yield f"prefetch({address} + (start + {AHEAD}) // {per} * {size}, {lines})"
 
 
+def key(variant: Variant, start: str) -> list[str]:
+    """The key of the noise of a block that starts there, if there is noise."""
+    numbers = ", ".join(f"c[{variant.keys + i}]" for i in range(noise.KEYS))
+    return [f"key0, key1 = block_key({numbers}, {start})"] if variant.draws else []
+
+
 def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
     """The key of a block's noise, and its arrays or one number for its row; `shown` of a slot of lines' columns."""
-    if variant.draws:
-        numbers = ", ".join(f"c[{variant.keys + i}]" for i in range(noise.KEYS))
-        yield f"key0, key1 = block_key({numbers}, start)"
+    yield from key(variant, "start")
     for name, _, where, row in arrays(variant, body):
         yield f"{name} = open_{name}(start, m, scratch[{row}], {', '.join(where)})"
     if body.gradient and variant.unit_columns:

@@ -244,12 +244,10 @@ def _lanes(
 
 def _loop(variant: Variant, body: tile.Body, own: bool, gradient: int) -> Compiled:
     """``loop(m, c, room, sums)``: a body of `fastopt.drivers.tile` for both numbers of m trajectories."""
-    loaded = [line for line in tile.loaded(variant, body) if not line.startswith("sums")]
-    keys = [f"key0, key1 = block_key(c, {variant.keys}, 0)"] if variant.draws else []
+    each = [line for line in tile.loaded(variant, body) if not line.startswith("sums")]
+    each += tile.key(variant, "0")
     if own:
-        loaded = [re.sub(r"\bc\[(\d+)\]", r"c[\1, i]", line) for line in loaded]
-        keys = [line.replace("(c,", "(c[:, i],") for line in keys]
-    each = [*loaded, *keys]
+        each = [re.sub(r"\bc\[(\d+)\]", r"c[\1, i]", line) for line in each]
     places = {
         "p": _P,
         "g": gradient,

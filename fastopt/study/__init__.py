@@ -6,7 +6,7 @@ Everything here runs the library's own rules; what is shown is what trains.
 from fastopt.study import objectives
 from fastopt.study.many import Trajectories, trace_many
 from fastopt.study.maps import Basins, RateMap, basins, rate_map
-from fastopt.study.objectives import Objective
+from fastopt.study.objective import Objective
 from fastopt.study.trajectories import Trajectory, trace
 
 __all__ = [

@@ -210,7 +210,7 @@ def _artists(
 
 def _height(surface: Any, values: np.ndarray) -> tuple[Callable[[Any], Any], str]:
     """How to show heights: those above a known minimum by their logarithm, as contours do."""
-    floor = style.lowest(surface)
+    floor = surface.lowest
     if floor is None or not values.size:
         return lambda z: z, "value"
     shift = float(np.quantile(values - floor, 0.1))

@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.declarations import AVERAGE, Declarations
+from fastopt.declarations import AVERAGE
 from fastopt.drivers import threads, trajectories
 from fastopt.drivers.compile import address
 from fastopt.drivers.objective import SIGNATURE
-from fastopt.formula import Formula
-from fastopt.hyperparameters import as_numbers, check, field_names
+from fastopt.hyperparameters import field_names
 from fastopt.optimizer import Optimizer
 from fastopt.stepping import Stepping
 from fastopt.storage import native
-from fastopt.study.objectives import Objective
+from fastopt.study.columns import Column, at, groups, varies
+from fastopt.study.objective import Objective
 from fastopt.variant import Variant
 
 
@@ -117,29 +117,6 @@ def _shares(n: int) -> list[tuple[int, int]]:
 # ---- making them ------------------------------------------------------------------------------------
 
 
-def count(starts: np.ndarray, hyperparameters: Mapping[str, Any]) -> int:
-    """How many trajectories there are.
-
-    Raises
-    ------
-    ValueError
-        If starts and arrays among the hyperparameters are not of one length.
-    """
-    lengths = {"starts": 1 if starts.ndim == 1 else len(starts)}
-    for name, value in hyperparameters.items():
-        for column in _columns(value):
-            if isinstance(column, np.ndarray) and column.ndim:
-                lengths[name] = len(column)
-    n = max((own for own in lengths.values() if own != 1), default=1)
-    for name, own in lengths.items():
-        if own not in (1, n) or own == 0 != n:
-            first = next(other for other, length in lengths.items() if length == n)
-            raise ValueError(
-                f"{name} has length {own} and {first} has {n}; expected arrays of one length"
-            )
-    return 0 if 0 in lengths.values() else n
-
-
 def batches(
     cls: type[Optimizer], starts: np.ndarray, hyperparameters: Mapping[str, Any]
 ) -> list[Batch] | None:
@@ -157,92 +134,18 @@ def batches(
         return None
     declared, base = first._workspace.declared, first._workspace.groups[0].hyperparameters()
     columns = {
-        name: _Column(declared, name, value, n) for name, value in varied.items() if name in base
+        name: Column(declared, name, value, n) for name, value in varied.items() if name in base
     }
     if any(name not in base or columns[name][0] != base[name] for name in varied):
         return None  # a constructor that makes something else of it
-    groups = _groups(declared, base, columns, n)
-    if not columns or len(groups) == 1:
+    together = groups(declared, base, columns, n)
+    if len(together) == 1:
         return [_batch(first, np.arange(n), starts, columns)]
     found = []
-    for members in groups:
+    for members in together:
         own = cls(starts[members[0]].copy(), **at(hyperparameters, members[0]))
         found.append(_batch(own, members, starts[members], columns))
     return found
-
-
-def at(hyperparameters: Mapping[str, Any], k: int) -> dict[str, Any]:
-    """The hyperparameters of trajectory k."""
-    return {name: _at(value, k) for name, value in hyperparameters.items()}
-
-
-def _at(value: Any, k: int) -> Any:
-    if not varies(value):
-        return value
-    own = [
-        c[k if len(c) > 1 else 0].item() if isinstance(c, np.ndarray) and c.ndim else c
-        for c in _columns(value)
-    ]
-    single = isinstance(value, np.ndarray) and value.ndim == 1
-    return own[0] if single else tuple(own)
-
-
-def _columns(value: Any) -> list[Any]:
-    """The numbers of a hyperparameter, each one for all trajectories or an array."""
-    if isinstance(value, np.ndarray) and value.ndim == 2:
-        return list(value.T)
-    if isinstance(value, tuple | list):
-        return list(value)
-    return [value]
-
-
-def varies(value: Any) -> bool:
-    """Whether a hyperparameter has a value of its own for each trajectory."""
-    return any(isinstance(c, np.ndarray) and c.ndim > 0 for c in _columns(value))
-
-
-class _Column:
-    """A hyperparameter that differs between trajectories, checked: each value once."""
-
-    def __init__(self, declared: Declarations, name: str, value: Any, n: int) -> None:
-        columns = [np.broadcast_to(np.asarray(c), n) for c in _columns(value)]
-        table = np.stack(columns, axis=1)
-        different, self.which = np.unique(table, axis=0, return_inverse=True)
-        self.which = self.which.reshape(-1)
-        kind, choices = declared.kinds[name], declared.choices(name)
-        self.values = [
-            check(
-                declared.optimizer.__name__, name, tuple(row.tolist()) if isinstance(kind, tuple) else row[0].item(),
-                kind, declared.domain(name), choices,
-            )
-            for row in different
-        ]  # fmt: skip
-        self.numbers = np.array([as_numbers(v, choices) for v in self.values])
-
-    def __getitem__(self, k: int) -> Any:
-        return self.values[self.which[k]]
-
-
-def _groups(
-    declared: Declarations, base: Mapping[str, Any], columns: Mapping[str, _Column], n: int
-) -> list[np.ndarray]:
-    """Trajectories by the slots that they have; checks that the hyperparameters of each go together."""
-    checks = _overrides(declared.optimizer) or "bounds" in columns
-    depends = any(slot.when is not None for slot in declared.slots.values())
-    if not columns or not (checks or depends):
-        return [np.arange(n)]
-    together: dict[frozenset[str], list[int]] = {}
-    for k in range(n):
-        values = {**base, **{name: column[k] for name, column in columns.items()}}
-        if checks:
-            declared.validate(values, 0)
-        together.setdefault(frozenset(declared.present(values)), []).append(k)
-    return [np.array(members) for members in together.values()]
-
-
-def _overrides(cls: type[Formula]) -> bool:
-    owner = next(base for base in cls.__mro__ if "validate" in vars(base))
-    return owner is not Formula
 
 
 def _takes(cls: type[Optimizer], opt: Optimizer) -> bool:
@@ -258,7 +161,7 @@ def _takes(cls: type[Optimizer], opt: Optimizer) -> bool:
 
 
 def _batch(
-    opt: Optimizer, members: np.ndarray, starts: np.ndarray, columns: Mapping[str, _Column]
+    opt: Optimizer, members: np.ndarray, starts: np.ndarray, columns: Mapping[str, Column]
 ) -> Batch:
     w = opt._workspace
     variant, n = w.variant(0), len(members)

@@ -270,6 +270,8 @@ def derivatives(program: Program, value: int, order: int = 1) -> tuple[int, int]
 
     Raises
     ------
+    ValueError
+        Where they need more than the known functions.
     ModuleNotFoundError
         Without SymPy.
     """
@@ -277,7 +279,7 @@ def derivatives(program: Program, value: int, order: int = 1) -> tuple[int, int]
         import sympy
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            'derivatives of expressions need SymPy: pip install "fastopt[study]"'
+            'derivatives of expressions need SymPy: pip install "fastopt[study]"', name=error.name
         ) from error
     symbols = {name: sympy.Symbol(name, real=True) for name in ("x", "y")}
     places = {"x": program.add("x"), "y": program.add("y")}
@@ -300,13 +302,14 @@ def derivatives(program: Program, value: int, order: int = 1) -> tuple[int, int]
     ]
     parts, results = sympy.cse(wanted, symbols=sympy.numbered_symbols("t"))
     functions = {**FUNCTIONS, **_OF_DERIVATIVES}
-    for symbol, expression in parts:
-        text = sympy.sstr(expression)
-        places[symbol.name] = _Reader(program, dict(places), functions, limited=False).read(text)
-    by_x, by_y = (
-        _Reader(program, places, functions, limited=False).read(sympy.sstr(expression))
-        for expression in results
-    )
+    reader = _Reader(program, places, functions, limited=False)
+    try:
+        for symbol, expression in parts:
+            places[symbol.name] = reader.read(sympy.sstr(expression))
+        by_x, by_y = (reader.read(sympy.sstr(expression)) for expression in results)
+    except ValueError as error:  # such as that of abs(x**y), which may be complex
+        shown = ", ".join(map(sympy.sstr, wanted))[:60]
+        raise ValueError(f"no derivative by known functions; SymPy finds {shown!r}") from error
     return by_x, by_y
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastopt.optimizer import Optimizer
-from fastopt.study import batch, objectives, stepped
-from fastopt.study.objectives import Objective
+from fastopt.study import batch, columns, objectives, stepped
+from fastopt.study.objective import Objective
 from fastopt.study.trajectories import (
     check_class,
     check_dtype,
@@ -83,7 +83,9 @@ class Trajectories:
         array([65., inf, inf])
         """
         if lowest is None:
-            lowest = lowest_value(self.objective, self.values)
+            lowest = self.objective.lowest
+        if lowest is None:
+            lowest = float(np.min(self.values, where=np.isfinite(self.values), initial=np.inf))
         goal = float(lowest) + float(tolerance)
         if not np.isfinite(goal) or tolerance < 0:
             raise ValueError(
@@ -93,14 +95,6 @@ class Trajectories:
             self.optimizer, self.objective, self.starts, self.steps, self.hyperparameters, "last", goal
         )  # fmt: skip
         return np.where(reached < 0, np.inf, reached)
-
-
-def lowest_value(objective: Objective, values: np.ndarray) -> float:
-    """The value of the lowest known minimum, else the lowest of these."""
-    if len(objective.minima):
-        return float(objective.value(objective.minima).min())
-    finite = values[np.isfinite(values)]
-    return float(finite.min()) if finite.size else np.nan
 
 
 def trace_many(
@@ -167,7 +161,7 @@ def trace_many(
         raise ValueError(f"keep is {keep!r}; expected one of {', '.join(map(repr, KEEP))}")
     taken = check_steps(steps)
     given = with_rate(cls, chosen, hyperparameters)
-    n = batch.count(begin, given)
+    n = columns.count(begin, given)
     every = np.broadcast_to(begin, (n, 2)).copy()
     last, points, _ = follow(cls, chosen, every, taken, given, keep, None)
     return Trajectories(last, chosen.value(last), points, every, taken, cls, chosen, given)
@@ -186,12 +180,13 @@ def follow(
     made = batch.batches(cls, starts, given)
     if made is None:
         for k in range(n):
-            own, *_ = stepped.follow(cls, objective, starts[k], steps, batch.at(given, k))
+            own, *_ = stepped.follow(cls, objective, starts[k], steps, columns.at(given, k))
             last[k] = own[-1]
             if points is not None:
                 points[k] = own
             if goal is not None:
-                above = np.flatnonzero(~(objective.value(own) <= goal))
+                values = np.asarray(objective.value(own), np.float64)  # as the driver compares
+                above = np.flatnonzero(~(values <= goal))
                 reached[k] = 0 if not len(above) else -1 if above[-1] == steps else above[-1] + 1
         return last, points, reached
     for part in made:

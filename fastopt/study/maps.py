@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from fastopt.optimizer import Optimizer
-from fastopt.study import batch, objectives
-from fastopt.study.many import follow, lowest_value, trace_many
-from fastopt.study.objectives import Bounds, Objective
+from fastopt.study import columns, objectives
+from fastopt.study.many import follow, trace_many
+from fastopt.study.objective import Bounds, Objective
 from fastopt.study.trajectories import (
     check_class,
     check_dtype,
-    check_starts,
+    check_start,
     check_steps,
     with_rate,
 )
@@ -100,14 +100,14 @@ def basins(
     kind = check_dtype(dtype)
     area = _check_bounds(chosen.bounds if bounds is None else bounds)
     height, width = _check_resolution(resolution)
-    for name, value in hyperparameters.items():
-        if batch.varies(value):
-            raise ValueError(f"{name} is an array; expected one value for all starts")
+    columns.check_single(hyperparameters)
+    near = 0.05 * max(a[1] - a[0] for a in area) if within is None else within
+    if not 0 <= near < np.inf:
+        raise ValueError(f"within is {within!r}; expected a finite number >= 0")
     (x0, x1), (y0, y1) = area
     x, y = np.meshgrid(np.linspace(x0, x1, width), np.linspace(y0, y1, height))
     starts = np.stack([x, y], axis=-1).reshape(-1, 2)
     found = trace_many(cls, chosen, starts, steps, keep="last", dtype=kind, **hyperparameters)
-    near = 0.05 * max(x1 - x0, y1 - y0) if within is None else within
     minima = chosen.minima
     if not len(minima):
         minima = _minima(found.last, found.values, area, near)
@@ -207,7 +207,7 @@ def rate_map(
     tolerance : float, optional
         How far above its lowest minimum the value may stay; a thousandth of the height of the start if left out.
     **hyperparameters
-        For `cls`: the others.
+        For `cls`: the others. Of those that the axes vary, the numbers of a tuple that stay count.
 
     Returns
     -------
@@ -227,11 +227,11 @@ def rate_map(
     chosen = objectives.get(objective)
     check_class(cls)
     kind, most = check_dtype(dtype), check_steps(steps)
-    begin = check_starts("start", chosen.start if start is None else start, kind)
-    if begin.shape != (2,):
-        raise ValueError(f"start has shape {begin.shape}; expected (2,): one point")
+    begin = check_start(start, chosen, kind)
     given = with_rate(cls, chosen, hyperparameters)
     across, along = _check_axis("x", x), _check_axis("y", y)
+    if across[0] == along[0] and (across[1] == along[1] or None in (across[1], along[1])):
+        raise ValueError(f"rate_map: both axes are {across[0]!r}; expected two hyperparameters")
     grid = np.meshgrid(across[2], along[2])
     for (name, place, _), values in zip((across, along), grid, strict=True):
         if place is None:
@@ -239,18 +239,18 @@ def rate_map(
         else:
             own = _tuple_of(cls, begin, given, name, place)
             given[name] = (*own[:place], values.ravel(), *own[place + 1 :])
-    n = batch.count(begin, given)
+    n = columns.count(begin, given)
     starts = np.broadcast_to(begin, (n, 2)).copy()
     height = float(chosen.value(begin))
-    lowest = lowest_value(chosen, np.zeros(0))
-    if np.isnan(lowest):
+    lowest = chosen.lowest
+    if lowest is None:
         raise ValueError(
             f"rate_map: no minimum of {chosen.name} is known; expected an objective with minima, such as "
             "dataclasses.replace(objective, minima=...)"
         )
     allowed = 1e-3 * (height - lowest) if tolerance is None else float(tolerance)
     if not (np.isfinite(allowed) and allowed >= 0):
-        raise ValueError(f"rate_map: tolerance is {tolerance!r}; expected a finite number >= 0")
+        raise ValueError(f"rate_map: tolerance is {allowed!r}; expected a finite number >= 0")
     last, _, reached = follow(cls, chosen, starts, most, given, "last", lowest + allowed)
     shape = len(along[2]), len(across[2])
     names = tuple(n if place is None else f"{n}[{place}]" for n, place, _ in (across, along))
@@ -284,7 +284,7 @@ def _tuple_of(
     """The tuple that a hyperparameter is, as given or by default."""
     own = given.get(name)
     if own is None:
-        own = cls(start.copy(), **batch.at(given, 0)).param_groups[0].get(name)
+        own = cls(start.copy(), **columns.at(given, 0)).param_groups[0].get(name)
     if not isinstance(own, tuple | list) or place >= len(own):
         raise ValueError(
             f"rate_map: {name}[{place}] of {cls.__name__}, where {name} is {own!r}; expected a place in a tuple"

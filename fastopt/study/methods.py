@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import fastopt
+from fastopt.hyperparameters import OPTIONS
 
 #: The optimizers of the classic texts.
 CLASSIC = "SGD,Momentum,NAG,Adagrad,RMSprop,Adadelta,Adam"
@@ -98,7 +99,7 @@ def method(optimizer: Any, hyperparameters: dict[str, Any], lr: float | None = N
     known = parameters(optimizer)
     general = {} if lr is None or "lr" not in known else {"lr": lr}
     chosen = general | hyperparameters
-    for unknown in chosen.keys() - known.keys():
+    for unknown in chosen.keys() - known.keys() - OPTIONS.keys():
         raise TypeError(f"{name} has no hyperparameter {unknown}; it has {', '.join(known)}")
     for missing in (n for n, p in known.items() if p.default is p.empty and n not in chosen):
         raise TypeError(f"{name} needs {missing}: {name}({missing}=...)")

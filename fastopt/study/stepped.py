@@ -8,7 +8,7 @@ import numpy as np
 
 from fastopt.drivers.trajectories import CURVATURE, CURVATURE_EVERY, LOOKAHEAD
 from fastopt.optimizer import Optimizer
-from fastopt.study.objectives import Objective
+from fastopt.study.objective import Objective
 
 #: Points, gradients, slots and running numbers; see `fastopt.study.Trajectory`.
 Way = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from fastopt.optimizer import Optimizer
-from fastopt.study import batch, objectives, stepped
-from fastopt.study.objectives import Objective
+from fastopt.study import batch, columns, objectives, stepped
+from fastopt.study.objective import Objective
 from fastopt.wrappers.wrapper import Wrapper
 
 
@@ -117,10 +117,9 @@ def trace(
         else:
             chosen = chosen.noisy(chosen.noise, seed)
     kind = check_dtype(dtype)
-    begin = check_starts("start", chosen.start if start is None else start, kind)
-    if begin.shape != (2,):
-        raise ValueError(f"start has shape {begin.shape}; expected (2,): one point")
+    begin = check_start(start, chosen, kind)
     count = check_steps(steps)
+    columns.check_single(hyperparameters)
     given = with_rate(cls, chosen, hyperparameters)
     made = batch.batches(cls, begin[None], given)
     if made is None:
@@ -189,12 +188,12 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
     return kind
 
 
-def check_steps(steps: Any, lowest: int = 0) -> int:
+def check_steps(steps: Any) -> int:
     """A whole number of steps."""
     if not isinstance(steps, numbers.Integral) or isinstance(steps, bool):
-        raise TypeError(f"steps is {steps!r}; expected a whole number >= {lowest}")
-    if steps < lowest:
-        raise ValueError(f"steps is {steps!r}; expected a whole number >= {lowest}")
+        raise TypeError(f"steps is {steps!r}; expected a whole number >= 0")
+    if steps < 0:
+        raise ValueError(f"steps is {steps!r}; expected a whole number >= 0")
     return int(steps)
 
 
@@ -209,3 +208,11 @@ def check_starts(name: str, starts: Any, dtype: np.dtype[Any]) -> np.ndarray:
     if not np.isfinite(points).all():
         raise ValueError(f"{name} has numbers that are not finite; expected points of the plane")
     return points
+
+
+def check_start(start: Any, objective: Objective, dtype: np.dtype[Any]) -> np.ndarray:
+    """A copy of one finite point (2,), the objective's own where none is given."""
+    point = check_starts("start", objective.start if start is None else start, dtype)
+    if point.shape != (2,):
+        raise ValueError(f"start has shape {point.shape}; expected (2,): one point")
+    return point

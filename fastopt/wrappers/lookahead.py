@@ -84,6 +84,8 @@ class Lookahead(Wrapper):
             reset_state=reset_state,
         )
 
+    _passed = False
+
     def _check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         checked = super()._check(values)
         inner = self._optimizer
@@ -124,8 +126,9 @@ class Lookahead(Wrapper):
         returning = stepped & (since >= w.settings["sync_period"])
         since[returning] = 0
         passed = stepped if any(option in w.declared.kinds for option in OPTIONS) else returning
-        if passed.any():
+        if passed.any() or not self._passed:  # of nothing at the first step, which compiles what later ones need
             self._pass_over(passed)
+            self._passed = True
         for k in np.flatnonzero(returning & w.settings["reset_state"]).tolist():
             checkpoint.forget(self._optimizer._workspace, k)
         return info if before is None else self._with_norms(info, before)

@@ -87,7 +87,7 @@ def test_a_value_is_typed_and_a_wrong_one_refused(tab):
     assert tab.get("lr", "value") == pytest.approx(np.log10(0.0375))
     tab.type("lr value", "-1")
     tab.until(lambda: "lr is -1.0; expected a finite number >= 0" in tab.message())
-    assert tab.get("lr value", "value") == "0.0375"
+    tab.until(lambda: tab.get("lr value", "value") == "0.0375", seconds=10)  # it comes after
 
 
 def test_a_click_sets_the_start(tab):
@@ -213,6 +213,19 @@ def test_the_legend_hides_a_line_everywhere(tab):
     tab.until(lambda: not tab.get("error0", "visible"))
     tab.press("h")
     assert tab.get("error0", "visible")
+
+
+def test_a_link_is_copied_twice(tab):
+    tab.driver.execute_cdp_cmd(
+        "Browser.grantPermissions",
+        {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": tab.address},
+    )
+    tab.open("run=SGD:lr=0.01")
+    label = "return document.getElementById('copy-link').textContent"
+    for _ in range(2):
+        tab.driver.find_element("css selector", "#copy-link").click()
+        tab.until(lambda: tab.run(label) == "Copied")
+    tab.until(lambda: tab.run(label) == "Copy link", seconds=10)
 
 
 def test_exports(tab):

@@ -31,7 +31,7 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def saved(request):
     """What was kept of each case in the saved run, if one is asked for."""
-    name = request.config.getoption("by_twin")
+    name = request.config.getoption("by_twin", None)
     if not name:
         return {}
     files = [p for p in Path(".benchmarks").glob("*/*.json") if p.stem.partition("_")[2] == name]

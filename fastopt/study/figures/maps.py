@@ -134,27 +134,36 @@ def rate_map(
     x = np.geomspace(rates[0], rates[1], resolution)
     y = np.linspace(decays[0], decays[1], resolution)
     memories = [_memory(method) for method in chosen]
-    counts = []
+    found = []
     for method, memory in zip(chosen, memories, strict=True):
-        varied = "lr", memory if isinstance(memory, str) else memory[0]
-        fixed = {k: v for k, v in method.hyperparameters.items() if k not in varied}
-        found = study.rate_map(
+        own = study.rate_map(
             method.optimizer, surface, x=("lr", x), y=(memory, y), start=start, steps=steps,
-            tolerance=tolerance, **fixed,
+            tolerance=tolerance, **method.hyperparameters,
         )  # fmt: skip
-        counts.append(np.ma.masked_greater(np.maximum(found.steps, 1), steps))
+        found.append(own)
     figure, panels = style.figure(1, len(chosen), size=(3.7, 3.5))
+    counts = [_counts(own) for own in found]
     fewest = min((int(c.min()) for c in counts if c.count()), default=1)
-    norm = LogNorm(fewest, max(steps, fewest + 1))
-    for axes, method, memory, numbers in zip(panels, chosen, memories, counts, strict=True):
-        mesh = axes.pcolormesh(
-            x, y, numbers, norm=norm, cmap="viridis_r", shading="nearest", rasterized=True
-        )
+    for axes, method, memory, own in zip(panels, chosen, memories, found, strict=True):
+        mesh = speeds(axes, own, fewest)
         axes.set_xscale("log")
-        axes.set_facecolor(NOWHERE)
         style.label(axes, method.label, "lr", memory if isinstance(memory, str) else "betas[0]")
     figure.colorbar(mesh, ax=panels, label=f"steps to converge; grey: not in {steps}")
     return figure
+
+
+def speeds(axes: Axes, found: study.RateMap, fewest: int = 1) -> Any:
+    """A map of steps on a logarithmic scale of colours that begins at the fewest steps; what has these colours."""
+    axes.set_facecolor(NOWHERE)
+    return axes.pcolormesh(
+        found.x, found.y, _counts(found), norm=LogNorm(fewest, max(found.most, fewest + 1)),
+        cmap="viridis_r", shading="nearest", rasterized=True,
+    )  # fmt: skip
+
+
+def _counts(found: study.RateMap) -> Any:
+    """The steps, at least 1, masked where it does not converge."""
+    return np.ma.masked_greater(np.maximum(found.steps, 1), found.most)
 
 
 def _memory(method: methods.Method) -> str | tuple[str, int]:

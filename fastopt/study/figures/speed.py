@@ -22,7 +22,7 @@ def errors(
     rule = fastopt.Momentum if momentum else fastopt.SGD
     more = {"momentum": momentum} if momentum else {}
     found = trace(rule, objective, start, steps, lr=lr, **more)
-    return np.asarray(found.values - style.lowest(found.objective))
+    return np.asarray(found.values - found.objective.lowest)
 
 
 def speed_up(error: np.ndarray, reference: np.ndarray) -> float:
@@ -84,7 +84,7 @@ def error_courses(
     ['error', 'step / step of gradient descent']
     """
     surface, momenta = objectives.get(objective), style.several("momenta", momenta)
-    if style.lowest(surface) is None:
+    if surface.lowest is None:
         raise ValueError(f"objective {surface.name}: no minimum is known; expected one that has")
     figure, (left, right) = style.figure(1, 2, size=(4.7, 3.9))
     found = [errors(surface, momentum, start, steps, lr) for momentum in momenta]

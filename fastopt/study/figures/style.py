@@ -13,12 +13,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 import fastopt
+from fastopt.study import methods
 
 #: Okabe and Ito's colours, which the colour-blind can tell apart, less yellow, too pale for lines.
 PALETTE = ("#000000", "#E69F00", "#D55E00", "#009E73", "#56B4E9", "#CC79A7", "#0072B2")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)))
 #: The methods of the classic texts come first, so each of them has a colour of its own.
-CLASSIC = ("SGD", "Momentum", "NAG", "Adagrad", "RMSprop", "Adadelta", "Adam")
+CLASSIC = tuple(methods.CLASSIC.split(","))
 START, MINIMUM = "#444444", "#B00020"
 
 Window = tuple[tuple[float, float], tuple[float, float]]
@@ -105,17 +106,12 @@ def grid(window: Window, resolution: int = 200) -> tuple[np.ndarray, np.ndarray,
     return x, y, np.stack(np.meshgrid(x, y), axis=-1)
 
 
-def lowest(objective: Any) -> float | None:
-    """The smallest value at the known minima; None if none is known."""
-    return float(objective.value(objective.minima).min()) if len(objective.minima) else None
-
-
 def levels(objective: Any, values: np.ndarray, count: int = 14) -> np.ndarray:
     """Heights of contours: on a logarithmic scale above a known minimum, else evenly spaced."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return np.zeros(0)
-    floor, top = lowest(objective), float(finite.max())
+    floor, top = objective.lowest, float(finite.max())
     if floor is None or not top > floor:
         return np.unique(np.linspace(finite.min(), top, count))
     above = finite - floor

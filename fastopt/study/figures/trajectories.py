@@ -255,7 +255,7 @@ def courses(axes: Axes, surface: Any, chosen: list[Method], found: list[Any]) ->
 
     What is higher than all that the contours show is left out; without a known minimum, what is lower, too.
     """
-    floor = style.lowest(surface)
+    floor = surface.lowest
     _, _, points = style.grid(frame_of(surface, found[0].points[0]), 50)
     with np.errstate(all="ignore"):
         values = surface.value(points)

@@ -29,6 +29,8 @@ from fastopt.study.playground.setting import (
 )
 from fastopt.study.playground.sidebar import Sidebar
 
+#: What says that a user's wish cannot be met.
+REFUSALS = (ValueError, TypeError, ArithmeticError)
 #: How long nothing must move before maps are drawn finely, in milliseconds.
 REST = 250
 #: How long before work that may need a compiler, in milliseconds.
@@ -132,7 +134,7 @@ class Playground:
         run = self.setting.run
         try:
             new = Run.of(run.optimizer, **control.put(run.hyperparameters, value))
-        except (ValueError, TypeError) as error:
+        except REFUSALS as error:
             self.refuse(error)
             raise
         self.change(runs=self.setting.with_run(new).runs)
@@ -140,7 +142,7 @@ class Playground:
     def _tapped(self, event: Tap) -> None:
         try:
             self.choose_start(float(f"{event.x:.6g}"), float(f"{event.y:.6g}"))
-        except (ValueError, TypeError) as error:
+        except REFUSALS as error:
             self.refuse(error)
 
     def _tapped_map(self, event: Tap) -> None:
@@ -149,7 +151,7 @@ class Playground:
             return
         try:
             run = over.put(self.setting.run, event.x, event.y)
-        except (ValueError, TypeError) as error:
+        except REFUSALS as error:
             self.refuse(error)
             return
         self.change(runs=self.setting.with_run(run).runs)
@@ -171,7 +173,7 @@ class Playground:
             return
         try:
             asked(request.get("value", ""))
-        except (ValueError, TypeError) as error:
+        except REFUSALS as error:
             self.refuse(error)
 
     def _view(self, value: str) -> None:
@@ -219,7 +221,7 @@ class Playground:
         self.page.busy = False
         try:
             self.drawing.draw(self.setting)
-        except (ValueError, TypeError, ArithmeticError) as error:
+        except REFUSALS as error:
             self.refuse(error)
             self.setting = self.drawing.setting or first()
             self.sidebar.rebuild(self.setting)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import fastopt
 from fastopt.declarations import Declarations, declare
 from fastopt.hyperparameters import Interval, Value
+from fastopt.study import methods
 from fastopt.study.playground.scales import Scale, scale_of
 
 #: What a number without a default starts from.
@@ -84,12 +84,8 @@ def defaults(name: str) -> dict[str, Value]:
     >>> defaults("Lion")
     {'lr': 0.001, 'betas': (0.9, 0.99), 'weight_decay': 0.001, 'maximize': False}
     """
-    arguments = list(inspect.signature(getattr(fastopt, name).__init__).parameters.values())[2:]
-    return {
-        a.name: REQUIRED if a.default is a.empty else a.default
-        for a in arguments
-        if a.kind is not a.VAR_KEYWORD
-    }
+    known = methods.parameters(getattr(fastopt, name))
+    return {n: REQUIRED if p.default is p.empty else p.default for n, p in known.items()}
 
 
 def check(name: str, values: Mapping[str, Any]) -> dict[str, Value]:

@@ -9,7 +9,6 @@ import numpy as np
 import fastopt
 from fastopt import study
 from fastopt.hyperparameters import Value
-from fastopt.study import objectives
 from fastopt.study.playground.setting import Run, Setting, objective_of
 
 #: More points than this a line is not drawn with.
@@ -22,15 +21,9 @@ FAR = 1e4
 LEAST = -17.0
 
 
-@functools.lru_cache(maxsize=32)
-def surface(text: str) -> objectives.Objective:
-    """The objective without noise."""
-    return objective_of(text)
-
-
-def objective(setting: Setting) -> objectives.Objective:
+def objective(setting: Setting) -> study.Objective:
     """The objective, with the noise of the setting."""
-    return surface(setting.objective).noisy(setting.noise, setting.seed)
+    return objective_of(setting.objective).noisy(setting.noise, setting.seed)
 
 
 def trajectory(setting: Setting, run: Run) -> study.Trajectory:
@@ -52,7 +45,7 @@ def _traced(
     optimizer: str,
     values: tuple[tuple[str, Value], ...],
 ) -> study.Trajectory:
-    of = surface(text).noisy(noise, seed)
+    of = objective_of(text).noisy(noise, seed)
     return study.trace(getattr(fastopt, optimizer), of, start, steps, **dict(values))
 
 
@@ -65,22 +58,16 @@ def points(setting: Setting, run: Run) -> dict[str, np.ndarray]:
     """Columns ``x`` and ``y`` of a run, NaN where it is too far away to be drawn."""
     at = drawn_steps(setting.steps)
     found = np.asarray(trajectory(setting, run).points, float)[at]
-    bounds = np.asarray(surface(setting.objective).bounds, float)
+    bounds = np.asarray(objective_of(setting.objective).bounds, float)
     far = FAR * (bounds[:, 1] - bounds[:, 0])
     found = np.where(np.abs(found) <= far, found, np.nan)
     return {"x": found[:, 0], "y": found[:, 1]}
 
 
-def least(text: str) -> float | None:
-    """The value of the objective at its minima, None where it has none that are known."""
-    of = surface(text)
-    return float(np.min(of.value(np.asarray(of.minima, float)))) if len(of.minima) else None
-
-
 def errors(setting: Setting, run: Run) -> np.ndarray:
     """How far the values are above the least, as a logarithm; the values themselves where none is known."""
     values = np.asarray(trajectory(setting, run).values, float)[drawn_steps(setting.steps)]
-    return above(values, least(setting.objective))
+    return above(values, objective_of(setting.objective).lowest)
 
 
 def above(values: np.ndarray, low: float | None) -> np.ndarray:

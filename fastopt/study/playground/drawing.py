@@ -10,7 +10,7 @@ import numpy as np
 from fastopt.study.playground import courses, maps
 from fastopt.study.playground.look import LIGHT, LOOKS, mixed
 from fastopt.study.playground.plots import Plots
-from fastopt.study.playground.setting import Run, Setting
+from fastopt.study.playground.setting import Run, Setting, objective_of
 
 #: Points along an edge of the surface, and how many contours it has.
 GRID, CONTOURS = 180, 16
@@ -60,7 +60,7 @@ class Drawing:
     def formula(self) -> str:
         """Of the objective."""
         assert self.setting is not None
-        return courses.surface(self.setting.objective).formula
+        return objective_of(self.setting.objective).formula
 
     def dress(self, theme: str) -> None:
         """Put on the colours of a theme."""
@@ -143,12 +143,12 @@ class Drawing:
     # ---- the surface ------------------------------------------------------------------------------------
 
     def _landscape(self, setting: Setting) -> None:
-        of = courses.surface(setting.objective)
+        of = objective_of(setting.objective)
         (left, right), (bottom, top) = of.bounds
         x, y = np.linspace(left, right, GRID), np.linspace(bottom, top, GRID)
         points = np.stack(np.broadcast_arrays(x, y[:, None]), axis=-1)
         values = np.asarray(of.value(points), float)
-        least = courses.least(setting.objective)
+        least = of.lowest
         heights = levelled(values, least)
         plots = self.plots
         self._worth = courses.worth(values, least)
@@ -175,7 +175,7 @@ class Drawing:
             elif setting.view == "rates":
                 self._rates(setting, edge)
         except (ValueError, TypeError) as error:
-            self.problem = str(error)
+            self.problem, self.axes = str(error), None
             nothing: dict[str, list[Any]] = {name: [] for name in self.plots.basins.data}
             self.plots.basins.data, self.plots.rates.data = nothing, dict(nothing)
 

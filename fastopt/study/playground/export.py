@@ -6,12 +6,12 @@ import io
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 import fastopt
 from fastopt.hyperparameters import Value
 from fastopt.study import RateMap, figures, methods
+from fastopt.study.figures.maps import speeds
 from fastopt.study.playground import courses, maps
 from fastopt.study.playground.controls import Control
 from fastopt.study.playground.setting import Run, Setting
@@ -175,14 +175,10 @@ def rate_figure(found: RateMap) -> Figure:
     """
     made = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = made.add_subplot()
-    steps = np.ma.masked_greater(np.maximum(found.steps, 1), found.most)
-    mesh = axes.pcolormesh(
-        found.x, found.y, steps, norm=LogNorm(1, max(found.most, 2)), cmap="viridis_r", shading="nearest",
-        rasterized=True,
-    )  # fmt: skip
+    mesh = speeds(axes, found)
     for name, values in (("x", found.x), ("y", found.y)):
         _spread(axes, name, values)
-    axes.set(xlabel=found.names[0], ylabel=found.names[1], facecolor="#DDDDDD")
+    axes.set(xlabel=found.names[0], ylabel=found.names[1])
     axes.set_title(f"{found.optimizer.__name__} on {found.objective.name}", fontsize=11)
     made.colorbar(mesh, label=f"steps to converge; grey: not in {found.most}")
     return made

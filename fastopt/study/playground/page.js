@@ -93,7 +93,7 @@ const playground = (() => {
   const link = () => `${location.origin}${location.pathname}?${page.query}`;
 
   async function copy(text, button) {
-    const label = button.textContent;
+    const label = button.dataset.label ??= button.textContent; // not what a press before has put there
     try {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";

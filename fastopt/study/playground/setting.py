@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastopt.hyperparameters import Value
-from fastopt.study import objectives
+from fastopt.study import Objective, objectives
 from fastopt.study.playground import controls
 
 VIEWS = ("surface", "basins", "rates")
@@ -107,16 +108,15 @@ def first() -> Setting:
     return Setting("beale", (1.0, 1.5), 300, 0.0, 0, runs, active=2)
 
 
-def objective_of(text: str) -> objectives.Objective:
+@functools.lru_cache(maxsize=32)
+def objective_of(text: str) -> Objective:
     """The objective of a name or an expression; ValueError that says what is wrong with it."""
     if len(text) > LONGEST:
         raise ValueError(f"the expression has {len(text)} characters; expected {LONGEST} at most")
-    if text in objectives.names():
-        return objectives.get(text)
-    return objectives.parse(text)
+    return objectives.get(text)
 
 
-def start_of(objective: objectives.Objective) -> tuple[float, float]:
+def start_of(objective: Objective) -> tuple[float, float]:
     """The start that an objective suggests."""
     return float(objective.start[0]), float(objective.start[1])
 
