@@ -13,7 +13,10 @@ import fastopt
 
 # Modules that import an extra have their examples where it is installed.
 collect_ignore = []
-collect_ignore_glob = ["tests/conftest.py", "tests/*/conftest.py"]  # no examples, and all of one name
+collect_ignore_glob = [
+    "tests/conftest.py",
+    "tests/*/conftest.py",
+]  # no examples, and all of one name
 if importlib.util.find_spec("torch") is None:
     collect_ignore += ["fastopt/interop/torch.py"]
 if importlib.util.find_spec("numba_cuda") is None:

@@ -126,7 +126,9 @@ class Lookahead(Wrapper):
         returning = stepped & (since >= w.settings["sync_period"])
         since[returning] = 0
         passed = stepped if any(option in w.declared.kinds for option in OPTIONS) else returning
-        if passed.any() or not self._passed:  # of nothing at the first step, which compiles what later ones need
+        if (
+            passed.any() or not self._passed
+        ):  # of nothing at the first step, which compiles what later ones need
             self._pass_over(passed)
             self._passed = True
         for k in np.flatnonzero(returning & w.settings["reset_state"]).tolist():
