@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import importlib.util
 import threading
@@ -291,13 +292,21 @@ class Stateful(Formula):
     # ---- copies -------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        self._require_host("copy")  # how others' arrays are copied is theirs to say
         w = self._workspace
         own = {k: v for k, v in self.__dict__.items() if k not in _REBUILT}
         with self._alone("copy"):
             saved = checkpoint.to_dict(w)
             groups = [dict(group) for group in w.groups]  # with callables, which are not saved
         return {**own, "_embedded": None, "_saved": (groups, saved)}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        twin = memo[id(self)] = type(self).__new__(type(self))
+        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        if self._workspace.on_device:
+            from fastopt import device
+
+            device.check_copied(self._workspace, twin._workspace)
+        return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         groups, saved = state.pop("_saved")
@@ -310,13 +319,15 @@ class Stateful(Formula):
         )
         self._workspace.names = [n for group in saved["param_groups"] for n in group["param_names"]]
         checkpoint.load(self._workspace, saved, self._check, self._check_followed, strict=True)
+        self._workspace.settle()
         self.__dict__.update(state)
 
     def __repr__(self) -> str:
+        w = self._workspace
         lines = [f"{type(self).__name__} ("]
-        for i, group in enumerate(self.param_groups):
+        for i, (group, own) in enumerate(zip(self.param_groups, w.members, strict=True)):
             values = ", ".join(f"{k}={v!r}" for k, v in group.items() if k != "params")
-            count = sum(p.size for p in group["params"])
+            count = sum(w.parameters[k].size for k in own)  # others' arrays may call it otherwise
             lines.append(
                 f"    group {i}: {len(group['params'])} arrays, {count:,} numbers; {values}"
             )

@@ -139,11 +139,11 @@ class Stepping(Stateful):
         """A step with these gradients, in order of the parameters; the lock is held."""
         w, runner = self._workspace, self._runner
         if w.follows:
+            if request.clip_adaptive is not None:
+                self._require_one_count("step: clip_adaptive")
             if w.on_device:
                 return self._step_on_device(leaves, request)
             if w.row_steps:  # each row's own count is its step's
-                if request.clip_adaptive is not None:
-                    self._require_one_count("step: clip_adaptive")
                 return self._step_touched([None] * len(leaves), leaves, request)
             w.follow()
         if request is _PLAIN and not self.monitor:
@@ -170,6 +170,8 @@ class Stepping(Stateful):
         self._runner.stream = handle_of(stream)
 
     def _step_on_device(self, leaves: list[Any], request: Request) -> StepInfo:
+        if self._workspace.row_steps:
+            return self._step_rows_on_device([None] * len(leaves), leaves, request)
         self._workspace.follow()
         self._runner.exact = self.exact
         if request is _PLAIN and not self.monitor:

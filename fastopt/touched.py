@@ -185,13 +185,30 @@ def by_count(w: Workspace, runner: Runner, touched: Sequence[Touched | None]) ->
 
     For rules whose first step differs: a row's is its own first, whenever that comes.
     """
-    counted = {k: t for k, t in enumerate(touched) if t is not None and w.counts_rows(k)}
-    if not counted:
+    if not counts_any(w, touched):
         return runner
     other = copy.copy(w)
-    headers, sources = [w.header], list(range(len(w.header)))
-    tables = []
-    for table in runner.tables or ():
+    tables, other.header, sources = split_by_count(w, runner.tables or (), touched)
+    other.gains, other.gradients = w.gains[sources], w.gradients[sources]
+    made = Runner(other)
+    made.tables, made.forced_shares = tables, runner.forced_shares
+    return made
+
+
+def counts_any(w: Workspace, touched: Sequence[Touched | None]) -> bool:
+    """Whether any of these rows has a step count of its own."""
+    return any(t is not None and w.counts_rows(k) for k, t in enumerate(touched))
+
+
+def split_by_count(
+    w: Workspace, tables: Sequence[Table], touched: Sequence[Touched | None]
+) -> tuple[list[Table], np.ndarray, list[int]]:
+    """Tables with more tensors, the header rows of all, and which tensor of the workspace each stands for."""
+    counted = {k for k, t in enumerate(touched) if t is not None and w.counts_rows(k)}
+    header = w.header
+    headers, sources = [header], list(range(len(header)))
+    split = []
+    for table in tables:
         tensors, like = list(table.tensors), list(range(len(table.tensors)))
         for j, k in enumerate(table.tensors):
             if k in counted:
@@ -201,26 +218,27 @@ def by_count(w: Workspace, runner: Runner, touched: Sequence[Touched | None]) ->
                 tensors += range(len(sources), len(sources) + len(steps))
                 like += [j] * len(steps)
                 sources += [k] * len(steps)
-                rows = np.repeat(w.header[k : k + 1], len(steps))
+                rows = np.repeat(header[k : k + 1], len(steps))
                 rows["step"] = steps - 1
                 headers.append(rows)
-        tables.append(table.with_tensors(tensors, like))
-    other.header, other.gains = np.concatenate(headers), w.gains[sources]
-    other.gradients = w.gradients[sources]
-    made = Runner(other)
-    made.tables, made.forced_shares = tables, runner.forced_shares
-    return made
+        split.append(table.with_tensors(tensors, like))
+    return split, np.concatenate(headers), sources
 
 
 def count(w: Workspace, stepped: Workspace, touched: Sequence[Touched | None]) -> None:
     """Take over the header rows that a step has advanced, and count the rows' own steps."""
     if stepped is not w:
-        for k, t in enumerate(touched):
-            if t is not None and w.counts_rows(k):
-                counts = _row_steps(w, k)
-                counts[t.rows] = counts[t.rows] + 1  # one that is named twice is counted once
-                w.keep_row_steps(k, counts)
+        count_rows(w, touched)
         w.header[:] = stepped.header[: len(w.header)]
+
+
+def count_rows(w: Workspace, touched: Sequence[Touched | None]) -> None:
+    """Count the rows' own steps."""
+    for k, t in enumerate(touched):
+        if t is not None and w.counts_rows(k):
+            counts = _row_steps(w, k)
+            counts[t.rows] = counts[t.rows] + 1  # one that is named twice is counted once
+            w.keep_row_steps(k, counts)
 
 
 def _next(w: Workspace, k: int, table: Table, tiles: np.ndarray) -> np.ndarray:
@@ -235,4 +253,5 @@ def _row_steps(w: Workspace, k: int) -> np.ndarray:
     """The step count of each row: so far the tensor's, unless rows have been stepped by themselves."""
     if k in w.row_steps:
         return w.row_steps[k]
-    return np.full(len(w.parameters[k]), w.header["step"][k])
+    # as the host knew it before the step, which a device may have counted since
+    return np.full(len(w.parameters[k]), w.settings["step"][k])

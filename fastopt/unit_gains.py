@@ -60,13 +60,17 @@ class UnitGains(Optimizer):
         """Nothing."""
         return p, s
 
-    def point(self, runner: Runner, by_row: Sequence[bool]) -> None:
-        """Let a runner's tables say where the gains are, and how the units lie in memory."""
+    def columns(self, k: int, by_row: bool) -> tuple[int, int, bool]:
+        """Where the gains of a tensor are, and how its units lie in memory: `Variant.unit_columns`."""
         w = self._workspace
+        gains = w.slots[k]["row_gain" if by_row else "col_gain"].addresses()
+        return gains[RENEWED], w.parameters[k].shape[1], by_row
+
+    def point(self, runner: Runner, by_row: Sequence[bool]) -> None:
+        """Let a runner's tables have these columns."""
         for table in runner.all_tables():
             for places, k in zip(table.with_units(), table.tensors, strict=True):
-                gains = w.slots[k]["row_gain" if by_row[k] else "col_gain"].addresses()
-                places[-3:] = gains[RENEWED], w.parameters[k].shape[1], by_row[k]
+                places[-3:] = self.columns(k, by_row[k])
 
     def measure(self, runner: Runner, clipping: float, units: np.ndarray) -> None:
         """Find the gains of a runner's gradients, whose factors make them smaller by `units`."""
@@ -83,7 +87,7 @@ def clip_units(runner: Runner, clipping: float, axis: int, scale: float, units: 
     w = runner.workspace
     if axis not in runner.unit_gains:
         named = zip(w.parameters, w.names, strict=True)
-        matrices, by_row = zip(*(matrix_of_units(p, axis, name) for p, name in named), strict=True)
+        matrices, by_row = zip(*(_matrix_of_units(p, axis, name) for p, name in named), strict=True)
         runner.unit_gains[axis] = UnitGains(matrices), by_row
     own, by_row = runner.unit_gains[axis]
     if runner.unit_axis != axis:
@@ -93,7 +97,15 @@ def clip_units(runner: Runner, clipping: float, axis: int, scale: float, units: 
     own.measure(runner, clipping, units)
 
 
-def matrix_of_units(p: np.ndarray, axis: int, name: str) -> tuple[np.ndarray, bool]:
+def _matrix_of_units(p: np.ndarray, axis: int, name: str) -> tuple[np.ndarray, bool]:
+    """A parameter's memory as `shape_of_units` says."""
+    shape, dtype, by_row = shape_of_units(p, axis, name)
+    return p.reshape(-1, order=memory_order(p)).view(dtype).reshape(shape), by_row
+
+
+def shape_of_units(
+    p: np.ndarray, axis: int, name: str
+) -> tuple[tuple[int, int], np.dtype[Any], bool]:
     """A parameter's memory as a matrix of real numbers, and whether its rows are the units along an axis, or its columns.
 
     Along axis 0, as in torch, whatever the dimensions; along axis -1 those of optax: a vector, whatever its axes of
@@ -103,15 +115,13 @@ def matrix_of_units(p: np.ndarray, axis: int, name: str) -> tuple[np.ndarray, bo
     leading = 0 if vector or not p.size else p.ndim - 1 if axis == -1 and p.ndim > 3 else 1
     height, width = math.prod(p.shape[:leading]), math.prod(p.shape[leading:])
     by_row = not leading or (axis == 0) == p.flags.c_contiguous
-    if p.flags.c_contiguous or not leading:
-        matrix = p.reshape((height, width), order=memory_order(p))
-    else:
-        matrix = p.T.reshape(width, height)
+    if not p.flags.c_contiguous and leading:
+        height, width = width, height
     if p.dtype.kind == "c":
         if not by_row:
             raise TypeError(
                 f"step: clip_adaptive has axis {axis}, and parameter {name} is of {p.dtype}; complex numbers of a unit "
                 "must lie together in memory"
             )
-        matrix = matrix.view(real_dtype(p.dtype))
-    return matrix, by_row
+        width *= 2
+    return (height, width), real_dtype(p.dtype), by_row

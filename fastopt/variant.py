@@ -220,6 +220,11 @@ class Variant:
         return range(self.columns, self.columns + 3 * (CLIP_ADAPTIVE in self.options))
 
     @property
+    def address_columns(self) -> int:
+        """Columns of addresses, with those of units."""
+        return self.columns + len(self.unit_columns)
+
+    @property
     def scratch(self) -> bool:
         """Whether any tile must be unpacked into scratch memory."""
         return self.gradient.scratch or any(part.storage.scratch for part in self.parts)

@@ -97,6 +97,10 @@ class Workspace:
         else:
             self._follow_schedules()
 
+    def count_with(self, other: Workspace) -> None:
+        """Let steps be counted with another workspace's."""
+        self.counters, self.count = other.counters, other.count
+
     def counts_rows(self, k: int) -> bool:
         """Whether rows of parameter k have step counts of their own when they are stepped by themselves."""
         if k in self.row_steps:
@@ -199,6 +203,9 @@ class Workspace:
         self.words = self.header.view(np.float64).reshape(count, self.header.itemsize // 8)
         self._follow_schedules()
         self.arrangement = object()
+
+    def settle(self) -> None:
+        """Let what was written be there for whoever steps next, on whichever stream: in host memory it is."""
 
     def follow(self) -> None:
         """Let scheduled hyperparameters be what their schedules say for the coming step."""

@@ -55,6 +55,10 @@ def clear(address, nbytes, stream=0):
     ctypes.memset(address, 0, nbytes)
 
 
+def finish(stream=0):
+    pass
+
+
 def device_of(address):
     return 0
 
@@ -85,7 +89,7 @@ def _code(kernel, exact):
 
 def plug(monkeypatch):
     """Let devices be this one, and arrays on it those of `devices.OnDevice`."""
-    for function in (Memory, upload, download, copy, clear, device_of, enter, launch):
+    for function in (Memory, upload, download, copy, clear, finish, device_of, enter, launch):
         monkeypatch.setattr(runtime, function.__name__, function)
     begin = devices.OnDevice.__init__
 

@@ -6,7 +6,7 @@ import importlib.util
 
 import numpy as np
 import pytest
-from devices import Pair, numbers
+from devices import Pair, numbers, on_device
 from kinds import ordinary
 from references import CLASSES, cases_of, make
 
@@ -54,6 +54,7 @@ def test_steps(cls, dtype):
     "options",
     [
         {"scale": 0.5, "clip_norm": 1.0, "skip_nonfinite": True},
+        {"clip_adaptive": (0.05, 0)},
         pytest.param({"clip_norm_each": 0.5, "clip_value": 0.1}, marks=pytest.mark.full),
         pytest.param({"clip_value": 0.25, "zero_grads": True}, marks=pytest.mark.full),
     ],
@@ -70,6 +71,19 @@ def test_options(options):
         np.testing.assert_equal(other.grad_norm, mine.grad_norm)  # NaN, where skipped
         for a, b in zip(grads, on, strict=True):
             np.testing.assert_array_equal(a, b.array)
+    pair.require_equal()
+
+
+@pytest.mark.parametrize("cls", [fastopt.RowwiseAdagrad, fastopt.Adan])
+def test_rows(cls):
+    """With a number for each row, of more elements than a strip has columns; with a step count for each."""
+    shape = (4, 2050 if cls is fastopt.RowwiseAdagrad else 9)
+    pair = Pair(lambda p: make(cls, p), numbers(np.float32, [shape]))
+    pair.cuda.exact = True
+    for t, rows in enumerate([[3, 1, 3], [1, 0]]):
+        grads = numbers(np.float32, [(len(rows), shape[1])], t)
+        pair.cpu.step_rows([rows], grads)
+        pair.cuda.step_rows([rows], on_device(grads))
     pair.require_equal()
 
 

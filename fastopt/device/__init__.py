@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from fastopt.formula import Formula
 from fastopt.tree import on_device
 from fastopt.workspace import Workspace
 
-__all__ = ["DeviceArray", "adopted", "moved"]
+__all__ = ["DeviceArray", "adopted", "check_copied", "copies_by_id", "moved"]
 
 
 def adopted(
@@ -66,3 +67,27 @@ def moved(w: Workspace, device: int) -> tuple[DeviceWorkspace, DeviceRunner]:
     """An empty workspace on a device in the place of one in host memory, and its runner."""
     workspace = DeviceWorkspace(w.declared, device)
     return workspace, DeviceRunner(workspace)
+
+
+def check_copied(w: Workspace, twin: Workspace) -> None:
+    """Refuse a deep copy of a workspace whose parameters are other objects over the same memory.
+
+    How others' arrays are copied is theirs to say, and not every library that makes them says it.
+    """
+    mine, theirs = ([p for group in each.groups for p in group["params"]] for each in (w, twin))
+    for k, (p, q) in enumerate(zip(mine, theirs, strict=True)):
+        same = w.parameters[k].nbytes and (
+            w.parameters[k].ctypes.data == twin.parameters[k].ctypes.data
+        )
+        if p is not q and same:
+            raise TypeError(
+                f"deepcopy: parameter {w.names[k]} is a {type(p).__name__}, whose copy shares its memory; expected an "
+                "array that copy.deepcopy copies, such as one of PyTorch or CuPy"
+            )
+
+
+def copies_by_id(w: Workspace) -> dict[int, Any]:
+    """Copies of the parameters after all steps so far, whatever library they are of, by the ids of these."""
+    w.settle()
+    given = [p for group in w.groups for p in group["params"]]
+    return {id(p): copy.deepcopy(own) for p, own in zip(given, w.parameters, strict=True)}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastopt.drivers.cuda import runtime
+from fastopt.slots import memory_order
 from fastopt.tree import on_device
 
 
@@ -129,11 +130,28 @@ class DeviceArray:
             runtime.enter(self.device)
             runtime.upload(self.ctypes.data, full, self.stream)
 
+    def copy_from(self, other: DeviceArray) -> None:
+        """Overwrite it with one of the same shape, dtype and memory order."""
+        if self.nbytes:
+            runtime.enter(self.device)
+            runtime.copy(self.ctypes.data, other.ctypes.data, self.nbytes, other.stream)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("an array in device memory cannot be a NumPy array without a copy")
         made = self.copy_to_host()
         return made if dtype is None else made.astype(dtype, copy=False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> DeviceArray:
+        memory = runtime.Memory(self.nbytes, self.device)
+        runtime.copy(memory.address, self.ctypes.data, self.nbytes, self.stream)
+        order = "C" if self.flags.c_contiguous else "F"
+        return DeviceArray(
+            memory, memory.address, self.shape, self.dtype, order=order, follows=self._follows
+        )
+
+    def __reduce__(self) -> Any:
+        return _restored, (self.copy_to_host(), self.device)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -149,6 +167,12 @@ def zeros(shape: Sequence[int], dtype: np.dtype[Any], device: int, order: str = 
     count = int(np.prod(tuple(shape), dtype=np.int64))
     memory = runtime.Memory(count * dtype.itemsize, device)
     return DeviceArray(memory, memory.address, shape, dtype, order=order)
+
+
+def _restored(array: np.ndarray, device: int) -> DeviceArray:
+    made = zeros(array.shape, array.dtype, device, memory_order(array))
+    made.fill(array)
+    return made
 
 
 def adopt(value: Any, name: str) -> DeviceArray:

@@ -53,6 +53,9 @@ class DeviceStepInfo:
             raise AttributeError(name)
         return getattr(self.read(), name)
 
+    def _replace(self, **changes: Any) -> StepInfo:
+        return self.read()._replace(**changes)
+
     def __iter__(self) -> Any:
         return iter(self.read())
 

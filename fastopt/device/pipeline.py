@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastopt.device.arrays import DeviceArray, adopt, zeros
+from fastopt.device.mirror import Mirror
 from fastopt.device.outcome import DeviceStepInfo, Outcomes
 from fastopt.device.runner import DeviceRunner, Launch, gathering
-from fastopt.device.workspace import DeviceTable, DeviceWorkspace, Mirror
+from fastopt.device.workspace import DeviceTable, DeviceWorkspace
 from fastopt.drivers.cuda import norms, runtime, tensors
 from fastopt.pipeline import Request, check_scale, overflowed, set_inputs, two_factors
 from fastopt.proposal import check_apart, check_places
 from fastopt.slots import memory_order
-from fastopt.variant import CLIP_ADAPTIVE, MONITOR, PROPOSE, TWO_FACTORS, ZERO_GRADS
+from fastopt.variant import MONITOR, PROPOSE, TWO_FACTORS, ZERO_GRADS
 
 
 class Decisions:
@@ -38,6 +39,7 @@ class Decisions:
         self._memory |= {name: runtime.Memory(8 * 3, w.device) for name in ("flags", "verdict")}
         self._always = Mirror(np.ones(1, np.int64), w.device)
         self.outcomes = Outcomes(w)
+        self.units: dict[int, Any] = {}  # by axis: see fastopt/device/unit_gains.py
         self.never = w.verdict.address
 
     def known(self, stream: int) -> dict[str, int]:
@@ -102,7 +104,7 @@ def step(
     runner: DeviceRunner, leaves: Sequence[Any], request: Request, monitor: bool
 ) -> DeviceStepInfo:
     """A step with options, decided on the device."""
-    _require_kernels(runner, request)
+    _check(runner, request)
     held = runner.locate(leaves, zeroed=request.zero_grads)
     info = step_located(runner, request, monitor)
     del held
@@ -110,13 +112,25 @@ def step(
 
 
 def step_located(
-    runner: DeviceRunner, request: Request, monitor: bool, asked: frozenset[str] = frozenset()
+    runner: DeviceRunner,
+    request: Request,
+    monitor: bool,
+    asked: frozenset[str] = frozenset(),
+    updating: Any = None,
 ) -> DeviceStepInfo:
-    """A step with options, and what else changes the loop, by gradients that are located."""
+    """A step with options, and what else changes the loop, by gradients that are located.
+
+    The update is the runner's, or that of `updating`, which is told what is decided.
+    """
     made, known, options = _prepared(runner, request)
     info, known["outcome"] = made.outcomes.new(request.needs_norm, monitor)
     known = _decided(made, request, known)
-    runner.update(options | asked | ({MONITOR} if monitor else set()), known)
+    target = _clipping_units(made, request, known)
+    options |= asked | ({MONITOR} if monitor else frozenset())
+    if updating is None:
+        target.update(options, known)
+    else:
+        updating.update(options, known, info)
     if monitor:
         made.tell(known)
     if ZERO_GRADS in options and request.skip_nonfinite:
@@ -125,12 +139,37 @@ def step_located(
     return info
 
 
+def step_around(
+    runner: DeviceRunner, leaves: Sequence[Any], request: Request, between: Callable[[], None]
+) -> bool:
+    """A rule's sums, what a caller does between, and its update; False if it is to be skipped, and nothing was done.
+
+    The step is not counted, and gradients stay what they are. Waits for the device where a step may be skipped.
+    """
+    _check(runner, request)
+    held = runner.locate(leaves, zeroed=request.zero_grads)
+    made, known, options = _prepared(runner, request)
+    info, known["outcome"] = made.outcomes.new(False, False)
+    known = {**_decided(made, request, known), "counters": 0}
+    if request.skip_nonfinite and info.skipped:
+        return False
+    target = _clipping_units(made, request, known)
+
+    def pause() -> None:
+        between()
+        runner.workspace.push_rows()
+
+    target.update(options - {ZERO_GRADS}, known, between=pause)
+    del held
+    return True
+
+
 def propose(
     runner: DeviceRunner, leaves: Sequence[Any], out: list[Any] | None, request: Request
 ) -> list[DeviceArray]:
     """Write what the parameters would be into `out`, or new arrays, and change nothing."""
     w = runner.workspace
-    _require_kernels(runner, request)
+    _check(runner, request)
     if out is None:
         out = [zeros(p.shape, p.dtype, w.device, memory_order(p)) for p in w.parameters]
     found = [adopt(a, f"out of {name}") for a, name in zip(out, w.names, strict=True)]
@@ -140,25 +179,22 @@ def propose(
     made, known, options = _prepared(runner, request)
     _, known["outcome"] = made.outcomes.new(False, False)
     known = _decided(made, request, known)
+    target = _clipping_units(made, request, known)
     # header rows that are thrown away, and no count of the step
     rows = w.settings.nbytes
     header = runtime.Memory(rows, w.device)
     runtime.copy(header.address, known["header"], rows, runner.stream)
     outs = Mirror(np.array([a.ctypes.data for a in found], np.int64), w.device)
     known |= {"header": header.address, "counters": 0, "outs": outs.address}
-    runner.update(options | {PROPOSE}, known, outs.host)
-    for target, p, gradient in zip(found, w.parameters, leaves, strict=True):
+    target.update(options | {PROPOSE}, known, outs.host)
+    for place, p, gradient in zip(found, w.parameters, leaves, strict=True):
         if gradient is None:
-            runtime.copy(target.ctypes.data, p.ctypes.data, p.nbytes, runner.stream)
+            runtime.copy(place.ctypes.data, p.ctypes.data, p.nbytes, runner.stream)
     del held
     return found
 
 
-def _require_kernels(runner: DeviceRunner, request: Request) -> None:
-    if request.clip_adaptive is not None:
-        raise TypeError(
-            f"step: {CLIP_ADAPTIVE} is {request.clip_adaptive!r}; it has no CUDA kernels yet, expected None"
-        )
+def _check(runner: DeviceRunner, request: Request) -> None:
     tables = runner.workspace.device_tables
     check_scale(request, any(t.variant.dtype == np.float32 for t in tables))
 
@@ -183,7 +219,8 @@ def _prepared(
     known["located"] = known["gradients"]
     options = request.options
     # a limit may make a factor that is too small for one number
-    if request.limit is not None or two_factors(float(request.scale), _least(runner)):
+    reads = request.limit is not None or request.adaptive is not None
+    if reads or two_factors(float(request.scale), _least(runner)):
         options |= {TWO_FACTORS}
     return made, known, options
 
@@ -197,6 +234,19 @@ def _decided(made: Decisions, request: Request, known: dict[str, int]) -> dict[s
     made.measure(known)
     made.decide(request.clip_norm_each is not None, known)
     return {**known, "gains": known["decided"], "gradients": known["active"]}
+
+
+def _clipping_units(made: Decisions, request: Request, known: dict[str, int]) -> DeviceRunner:
+    """The runner whose kernels see the gains of units, if they are asked for."""
+    if request.adaptive is None:
+        return made.runner
+    from fastopt.device.unit_gains import DeviceUnits  # around an optimizer
+
+    clipping, axis = request.adaptive
+    if axis not in made.units:
+        made.units[axis] = DeviceUnits(made.runner, axis)
+    found: DeviceRunner = made.units[axis].clip(made.runner, clipping, known)
+    return found
 
 
 def _asked(runner: DeviceRunner, request: Request) -> tuple[float, ...]:

@@ -75,16 +75,6 @@ def step(
 ) -> tuple[DeviceRowTables, DeviceStepInfo]:
     """A step of some rows, and what is kept for the next."""
     w = runner.workspace
-    if any(slot.of_lines for slot in w.declared.optimizer.slots.values()):
-        raise TypeError(
-            f"step_rows: {w.declared.optimizer.__name__} keeps a number for each row, of which it has no CUDA "
-            "kernels for single rows yet; keep its parameters in host memory"
-        )
-    if any(w.counts_rows(k) for k in range(len(w.parameters))):
-        raise TypeError(
-            f"step_rows: rows of {w.declared.optimizer.__name__} have step counts of their own, which is not there "
-            "yet on a device; keep its parameters in host memory"
-        )
     numbers = [np.asarray(DeviceArray.of(r)) if on_device(r) else r for r in rows]
     chosen = touched.accept(w, numbers, leaves, runner.accept)
     if request.zero_grads:
@@ -99,7 +89,10 @@ def step(
         runtime.launch(kernel, runner.exact, w.device, grid, arguments, runner.stream)
     # zeros come last: those of the loop would be where sums are
     plain = dataclasses.replace(request, zero_grads=False)
-    info = pipeline.step_located(part, plain, monitor, frozenset({ROWS}))
+    found = None
+    if touched.counts_any(w, chosen):
+        found = _ByCount(part, tables, over, chosen, request.skip_nonfinite)
+    info = pipeline.step_located(part, plain, monitor, frozenset({ROWS}), found)
     runner.decisions = part.decisions
     for t in chosen if request.zero_grads else ():
         if t is not None:
@@ -113,6 +106,46 @@ def _require_writable(names: Sequence[str], chosen: Sequence[Touched | None]) ->
             raise ValueError(
                 f"gradient of {name} is read-only; zero_grads=True needs writable arrays"
             )
+
+
+class _ByCount:
+    """The update of rows that have step counts of their own: `touched.split_by_count` on a device, which waits for it."""
+
+    def __init__(
+        self, runner: DeviceRunner, kept: DeviceRowTables, tables: Sequence[Table],
+        chosen: Sequence[Touched | None], may_skip: bool,
+    ) -> None:  # fmt: skip
+        self._runner, self._kept, self._tables = runner, kept, tables
+        self._chosen, self._may_skip = chosen, may_skip
+
+    def update(self, options: frozenset[str], known: dict[str, int], info: DeviceStepInfo) -> None:
+        """The step, if it is not skipped, with a header row for each count; of a skipped one the count."""
+        runner, put = self._runner, self._kept.put
+        if self._may_skip and info.skipped:
+            runner.update(options, known)
+            return
+        w = runner.workspace
+        tables, header, sources = touched.split_by_count(w, self._tables, self._chosen)
+        gains = np.zeros((len(w.parameters), 2))
+        runtime.download(gains, known["gains"], runner.stream)
+        rows = {"header": header, "gains": gains[sources], "gradients": w.gradients[sources]}
+        own = {name: put(f"{name} by count", 0, array) for name, array in rows.items()}
+        own |= {"settings": own["header"], "everyone": len(sources)}
+        both = enumerate(zip(runner.all_tables(), tables, strict=True))
+        split = runner.over([self._split(base, table, i) for i, (base, table) in both])
+        split.update(options, {**known, **own})
+        runtime.copy(known["header"], own["header"], w.settings.nbytes, runner.stream)
+        touched.count_rows(w, self._chosen)
+
+    def _split(self, base: DeviceTable, table: Table, i: int) -> DeviceTable:
+        """A table's tiles, of more tensors."""
+        made, put = copy.copy(base), self._kept.put
+        made.count = len(table.tensors)
+        made.tiles = put("tiles by count", i, np.ascontiguousarray(table.tiles))
+        made.tensors = put("tensors by count", i, table.tensors)
+        made.addresses = put("addresses by count", i, table.addresses)
+        made.coefficients = self._kept.room("coefficients by count", i, table.coefficients.nbytes)
+        return made
 
 
 def _over(base: DeviceTable, table: Table, kept: DeviceRowTables, i: int) -> DeviceTable:

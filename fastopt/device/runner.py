@@ -12,11 +12,11 @@ import numpy as np
 
 from fastopt.device.arrays import DeviceArray, adopt
 from fastopt.device.workspace import DeviceTable, DeviceWorkspace
-from fastopt.drivers.cuda import kernels, lines, runtime, tensors
+from fastopt.drivers.cuda import kernels, lines, rows, runtime, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
 from fastopt.gradients import overlaps
 from fastopt.slots import memory_order
-from fastopt.variant import MONITOR, PROPOSE, Variant
+from fastopt.variant import MONITOR, PROPOSE, ROWS, Variant
 
 
 @dataclasses.dataclass
@@ -50,7 +50,7 @@ class DeviceRunner:
         self.workspace = workspace
         self.stream, self.exact = 0, False
         self.tables: list[DeviceTable] | None = None  # others than the workspace's
-        self._plans: dict[Any, list[Launch]] = {}
+        self._plans: dict[Any, tuple[list[Launch], list[Launch]]] = {}
         self.decisions: Any = None  # room for what is decided on the device
 
     # ---- gradients ------------------------------------------------------------------------------
@@ -135,37 +135,66 @@ class DeviceRunner:
         return {**known, "verdict": self.workspace.verdict.address}
 
     def update(
-        self, options: frozenset[str], known: dict[str, int], outs: np.ndarray | None = None
+        self,
+        options: frozenset[str],
+        known: dict[str, int],
+        outs: np.ndarray | None = None,
+        between: Callable[[], None] | None = None,
     ) -> None:
-        """The rule's sums and its update, for all tensors with a gradient; of a proposal, into `outs`."""
-        key = options, self.workspace.arrangement
-        if key not in self._plans:
-            self._plans = {key: list(self._planned(options))}
+        """The rule's sums and its update, for all tensors with a gradient; of a proposal, into `outs`.
+
+        With something to be done in `between`, when the totals of all stages are launched.
+        """
+        sums, rest = self._planned(options)
         read = [self.workspace.gradients] if outs is None else [self.workspace.gradients, outs]
         aligned = not any((addresses % 16).any() for addresses in read)
-        for launch in self._plans[key]:
+        self._launch_all(sums, aligned, known)
+        if between is not None:
+            between()
+        self._launch_all(rest, aligned, known)
+
+    def measure(self, known: dict[str, int]) -> None:
+        """The rule's stages, and nothing else."""
+        self._launch_all(self._planned(frozenset())[0], False, known)
+
+    def _planned(self, options: frozenset[str]) -> tuple[list[Launch], list[Launch]]:
+        """The kernels of a step: those of its stages, and those that follow."""
+        key = options, self.workspace.arrangement
+        if key not in self._plans:
+            both = [
+                (table, dataclasses.replace(table.variant, options=options))
+                for table in self.all_tables()
+            ]
+            self._plans = {key: (list(self._summing(both)), list(self._updating(both, options)))}
+        return self._plans[key]
+
+    def _launch_all(self, launches: list[Launch], aligned: bool, known: dict[str, int]) -> None:
+        for launch in launches:
             kernel = launch.wide if aligned and launch.wide is not None else launch.kernel
             self.launch(kernel, launch.grid, launch.table, {**known, **launch.more})
 
-    def _planned(self, options: frozenset[str]) -> Iterator[Launch]:
-        """The kernels of a step, in their order."""
-        tables = self.all_tables()
-        variants = [dataclasses.replace(t.variant, options=options) for t in tables]
-        both = list(zip(tables, variants, strict=True))
-        for stage in range(variants[0].stages):
+    def _summing(self, both: list[tuple[DeviceTable, Variant]]) -> Iterator[Launch]:
+        for stage in range(both[0][1].stages):
             for table, variant in both:
                 yield self._prepare(table, variant, stage)
                 yield from self._measure(table, variant, stage)
+
+    def _updating(
+        self, both: list[tuple[DeviceTable, Variant]], options: frozenset[str]
+    ) -> Iterator[Launch]:
         for i, (table, variant) in enumerate(both):
             prepared = self._prepare(table, variant, variant.stages)
             if i > 0:  # the step is counted once
                 prepared.more["counters"] = 0
             yield prepared
+            if variant.has_lines and ROWS in options:
+                stage = next(n for n, m in enumerate(variant.rule.measures) if m.scope == "lines")
+                yield Launch(rows.renew(variant, stage), (table.rows, 1), table)
             if MONITOR in options:
                 yield Launch(kernels.update(variant), (table.rows, 1), table)
             else:
                 yield self._elements(table, partial(kernels.update, variant))
-            if variant.has_lines and PROPOSE not in options:
+            if variant.has_lines and not {PROPOSE, ROWS} & options:
                 yield Launch(lines.commit(variant), (table.count, 1), table)
 
     def move(self, name: str, active: np.ndarray | None = None) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from fastopt import gradients
 from fastopt.declarations import Declarations
 from fastopt.device.arrays import DeviceArray
+from fastopt.device.mirror import Counters, Mirror
 from fastopt.drivers.cuda import runtime, tensors
 from fastopt.hyperparameters import Group, Value
 from fastopt.slots import Place, Slot, memory_order
@@ -20,46 +21,6 @@ from fastopt.variant import ELEMENT, Variant
 from fastopt.workspace import Workspace
 
 _START = 64  # elements: tensors of a slab start here
-
-
-class Mirror:
-    """An array that the host and the device both have; each side takes over the other's changes when asked.
-
-    Parameters
-    ----------
-    host : array
-        Of 8-byte words. Written by the host as it likes.
-    device : int
-    own : sequence of int, optional
-        Which words of each row it is about; all by default.
-    """
-
-    def __init__(self, host: np.ndarray, device: int, own: Sequence[int] | None = None) -> None:
-        self.host = host
-        self._words = host.reshape(-1).view(np.int64).reshape(max(1, len(host)), -1)
-        self._own = slice(None) if own is None else np.array(own, np.int64)
-        self._known = self._words[:, self._own].copy()
-        self._memory = runtime.Memory(host.nbytes, device)
-        self.address = self._memory.address
-        runtime.upload(self.address, host)
-
-    @property
-    def _ahead(self) -> bool:
-        """Whether the host has written something that the device lacks."""
-        return not np.array_equal(self._words[:, self._own], self._known)
-
-    def push(self, stream: int) -> None:
-        """Let the device have what the host has written since."""
-        if self._ahead:
-            self._known = self._words[:, self._own].copy()
-            runtime.upload(self.address, self.host, stream)
-
-    def pull(self, stream: int) -> None:
-        """Let the host have what the device has, unless it is ahead; waits for the device."""
-        if not self._ahead:
-            found = np.empty_like(self._words)
-            runtime.download(found, self.address, stream)
-            self._words[:, self._own] = self._known = found[:, self._own]
 
 
 @dataclass
@@ -152,9 +113,8 @@ class DeviceWorkspace(Workspace):
         self.device, self.stream = device, 0
         self._header: Mirror | None = None
         self._rows = np.zeros(0, declared.rule.header)
-        self._counters = Mirror(np.zeros(2, np.int64), device)
+        self._counters = Counters(device)
         self.verdict = runtime.Memory(8, device)  # of steps that nothing can skip
-        self._taken: int | None = 0  # steps taken, where the host knows without asking
         self.device_tables: list[DeviceTable] = []
         super().__init__(declared)
 
@@ -180,16 +140,34 @@ class DeviceWorkspace(Workspace):
     def counters(self) -> np.ndarray:
         """Steps taken and skipped, as the device has counted them: waits for it."""
         self._counters.pull(self.stream)
-        self._taken = int(self._counters.host[0])
         return self._counters.host
 
     @counters.setter
     def counters(self, counts: np.ndarray) -> None:
         self._counters.host[:] = counts
 
+    def count_with(self, other: Workspace) -> None:
+        """Let steps be counted with another workspace's."""
+        assert isinstance(other, DeviceWorkspace)
+        self._counters = other._counters
+
+    @property
+    def totals(self) -> np.ndarray:  # type: ignore[override]
+        """What stages have summed of each tensor: float64 (tensors, results); waits for the device."""
+        found = np.zeros((len(self.parameters), self._results))
+        runtime.download(found, self._totals.address, self.stream)
+        return found
+
+    def push_rows(self) -> None:
+        """Let the device have what the host has changed of header rows alone."""
+        for mirror in (self._header, self._settings):
+            if mirror is not None:
+                mirror.push(self.stream)
+
     def note_step(self, certain: bool) -> None:
         """A step was asked for; unless it is certain, the device decides whether it is one."""
-        self._taken = self._taken + 1 if certain and self._taken is not None else None
+        taken = self._counters.taken
+        self._counters.taken = taken + 1 if certain and taken is not None else None
 
     def push(self, stream: int) -> dict[str, int]:
         """Let the device have what the host has changed; addresses by the names of kernels' arguments."""
@@ -256,10 +234,18 @@ class DeviceWorkspace(Workspace):
         self.gains = np.tile([1.0, np.inf], (count, 1))
         self._gradients = Mirror(self.gradients, self.device)
         self._gains = Mirror(self.gains, self.device)
-        self._totals = runtime.Memory(8 * count * max(1, results), self.device)
+        self._results = max(1, results)
+        self._totals = runtime.Memory(8 * count * self._results, self.device)
         self.words = self.header.view(np.float64).reshape(count, self._rows.itemsize // 8)
         self._follow_schedules()
         self.arrangement = object()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait for what the host has written: another stream than the one it took would not."""
+        runtime.enter(self.device)
+        for stream in {0, self.stream}:
+            runtime.finish(stream)
 
     def follow(self) -> None:
         """Let scheduled hyperparameters be what their schedules say for the coming step."""
@@ -269,7 +255,7 @@ class DeviceWorkspace(Workspace):
     @property
     def steps_taken(self) -> int:
         """Steps so far, without those skipped: as the host has counted them, if it can."""
-        return int(self.counters[0]) if self._taken is None else self._taken
+        return self._counters.ask(self.stream)
 
     def _note_what_follows(self) -> None:
         self.follows = True  # every step goes another way than those of host memory

@@ -116,21 +116,21 @@ class Lookahead(Wrapper):
         w = self._workspace
         if w.follows:
             w.follow()
-        before = [p.copy() for p in w.parameters] if self.monitor else None
-        info = self._optimizer._step(leaves, request)
-        if info.skipped:
+        before = self._copied(w.parameters) if self.monitor else None
+        info = self._inner_step(leaves, request)
+        if request.skip_nonfinite and info.skipped:
             return info
         stepped = self._optimizer._workspace.gradients != 0
-        since = w.header["steps_since_sync"]
+        since = w.settings["steps_since_sync"]  # which no kernel changes
         since += stepped
-        returning = stepped & (since >= w.header["sync_period"])
+        returning = stepped & (since >= w.settings["sync_period"])
         since[returning] = 0
         passed = stepped if any(option in w.declared.kinds for option in OPTIONS) else returning
         # at the first step over nothing, which compiles what later ones need
         if passed.any() or not self._passed:
             self._pass_over(passed)
             self._passed = True
-        for k in np.flatnonzero(returning & w.header["reset_state"]).tolist():
+        for k in np.flatnonzero(returning & w.settings["reset_state"]).tolist():
             checkpoint.forget(self._optimizer._workspace, k)
         return info if before is None else self._with_norms(info, before)
 
@@ -139,4 +139,4 @@ class Lookahead(Wrapper):
         w = self._workspace
         for table in w.tables:
             w.gradients[table.tensors] = np.where(some[table.tensors], table.addresses[:, 0], 0)
-        self._runner.update(frozenset())
+        self._update()

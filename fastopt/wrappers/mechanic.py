@@ -161,26 +161,38 @@ class Mechanic(Wrapper):
         w, inner = self._workspace, self._optimizer
         if w.follows:
             w.follow()
-        w.header["maximize"] = inner._workspace.header["maximize"]
-        held = self._runner.locate(leaves, zeroed=request.zero_grads)
+        w.settings["maximize"] = inner._workspace.settings["maximize"]
         infos: list[StepInfo] = []
 
         def between() -> None:
-            infos.append(inner._step(leaves, request))
+            infos.append(self._inner_step(leaves, request))
             if w.gradients.any():
                 self._tune()
 
-        try:
-            _, go, options = decide(self._runner, request)
-            if not go:
-                return inner._step(leaves, request)
-            self._runner.update(options - {ZERO_GRADS}, between=between)
-        finally:
-            self._runner.forget_request()
-        del held
+        if not self._step_around(leaves, request, between):
+            return self._inner_step(leaves, request)
         if not self.monitor:
             return infos[0]
         return self._with_norms(infos[0], [own["before"].read() for own in w.slots])
+
+    def _step_around(
+        self, leaves: list[Any], request: Request, between: Callable[[], None]
+    ) -> bool:
+        """The sums, `between`, and the rule; False if it is to be skipped, and nothing was done."""
+        if self._workspace.on_device:
+            from fastopt.device import pipeline
+
+            self._runner.exact = self.exact
+            return pipeline.step_around(self._runner, leaves, request, between)
+        held = self._runner.locate(leaves, zeroed=request.zero_grads)
+        try:
+            _, go, options = decide(self._runner, request)
+            if go:
+                self._runner.update(options - {ZERO_GRADS}, between=between)
+        finally:
+            self._runner.forget_request()
+        del held
+        return go
 
     def _tune(self) -> None:
         """Find the factor of this step from the sums over all tensors that have a gradient."""

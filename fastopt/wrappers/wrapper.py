@@ -12,7 +12,7 @@ import numpy as np
 from fastopt import checkpoint, proposal
 from fastopt.hyperparameters import OPTIONS, Group
 from fastopt.optimizer import Optimizer
-from fastopt.pipeline import options_and_inputs
+from fastopt.pipeline import Request, options_and_inputs
 from fastopt.state import State
 from fastopt.step_info import StepInfo
 
@@ -57,7 +57,6 @@ class Wrapper(Optimizer):
             raise TypeError(
                 f"{name}: optimizer is a {inner}; expected one of fastopt's, as in {name}(fastopt.Adam(params))"
             )
-        optimizer._require_host(name)
         declared = optimizer._workspace.declared
         taken = {*self.slots, *self.running} & {*declared.slots, *declared.running}
         given = [option for option in OPTIONS if option in declared.kinds]
@@ -80,20 +79,44 @@ class Wrapper(Optimizer):
 
     def _join(self) -> None:
         """Let both have one lock and one count of steps."""
-        own, inner = self._workspace, self._optimizer._workspace
-        own.counters, own.count = inner.counters, inner.count
+        self._workspace.count_with(self._optimizer._workspace)
         self._busy = self._optimizer._busy
 
     def _force_shares(self, shares: int | None) -> None:
         super()._force_shares(shares)
         self._optimizer._force_shares(shares)
 
-    def _with_norms(self, info: StepInfo, before: Sequence[np.ndarray]) -> StepInfo:
+    # ---- steps --------------------------------------------------------------------------------------
+
+    def _use(self, stream: Any) -> None:
+        super()._use(stream)
+        self._optimizer._use(stream)
+
+    def _inner_step(self, leaves: list[Any], request: Request) -> StepInfo:
+        """A step of the one inside."""
+        self._optimizer.exact = self.exact
+        return self._optimizer._step(leaves, request)
+
+    def _update(self) -> None:
+        """The wrapper's own rule, of parameters whose gradient is located; no step is counted."""
+        runner: Any = self._runner
+        if self._workspace.on_device:
+            runner.exact = self.exact
+            runner.update(frozenset(), {**runner.begin(), "counters": 0})
+        else:
+            runner.update(frozenset())
+
+    @staticmethod
+    def _copied(arrays: Sequence[Any]) -> list[np.ndarray]:
+        """In host memory."""
+        return [np.array(a, order="C") for a in arrays]
+
+    def _with_norms(self, info: StepInfo, before: Sequence[Any]) -> StepInfo:
         """What `monitor` adds, from the parameters before the step."""
         stepped = np.flatnonzero(self._optimizer._workspace.gradients).tolist()
-        after = self._workspace.parameters
+        after = [np.asarray(p) for p in self._workspace.parameters]
         return info._replace(
-            update_norm=_norm(after[k] - before[k] for k in stepped),
+            update_norm=_norm(after[k] - np.asarray(before[k]) for k in stepped),
             param_norm=_norm(after[k] for k in stepped),
         )
 
@@ -134,28 +157,50 @@ class Wrapper(Optimizer):
         """`Optimizer.propose`, by a step of a copy."""
         options_and_inputs(type(self), "propose", inputs, others=())
         leaves, inner = self._forest.leaves(grads), self._optimizer
-        places = None if out is None else self._forest.leaves(out, "out")
+        places = None if out is None else self._places(self._forest.leaves(out, "out"))
         with self._alone("propose"):
             held = inner._runner.locate(leaves)
             for w in (inner._workspace, self._workspace) if places is not None else ():
                 proposal.check_places(w, places or [])
                 proposal.check_apart(w, places or [])
             del held
-        twin = copy.deepcopy(self)
+        twin = copy.deepcopy(self, self._parameter_copies())
         twin.step(
             grads,
+            stream=self._runner.stream if self._workspace.on_device else None,
             scale=scale,
             clip_norm=clip_norm,
             clip_norm_each=clip_norm_each,
             clip_value=clip_value,
             clip_adaptive=clip_adaptive,
         )
+        twin._workspace.settle()
         made = twin._workspace.parameters
         if places is None:
             return self._forest.build(made)
         for place, p in zip(places, made, strict=True):
-            place[...] = p
+            if isinstance(place, np.ndarray):
+                place[...] = p
+            else:
+                place.copy_from(p)
         return out
+
+    def _parameter_copies(self) -> dict[int, Any]:
+        """What a deep copy is to have for the parameters, by their ids; nothing leaves it to the arrays."""
+        if not self._workspace.on_device:
+            return {}
+        from fastopt import device
+
+        return device.copies_by_id(self._workspace)
+
+    def _places(self, given: list[Any]) -> list[Any]:
+        """The arrays of `out`; those on a device by their interface."""
+        if not self._workspace.on_device:
+            return given
+        from fastopt.device import DeviceArray
+
+        named = zip(given, self._workspace.names, strict=True)
+        return [DeviceArray.of(a, f"out of {name}") for a, name in named]
 
     # ---- copies -------------------------------------------------------------------------------------
 

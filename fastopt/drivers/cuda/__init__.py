@@ -4,6 +4,7 @@
 ``simulated``               their twins in plain Python, for Numba's simulator; ``words`` and ``runtime`` choose
 ``functions``               a rule's functions and `fastopt.scalar` for the device
 ``kernels``                 kernels over elements: updates, moves, sums
+``lines``, ``rows``         kernels over rows and columns of matrices, and over touched rows
 ``tensors``                 kernels with a thread for every tensor: step counts and coefficients
 ``norms``                   kernels over gradients by themselves, and what is decided from their norms
 ``offline``                 kernels as PTX or machine code, without a device

@@ -1,7 +1,7 @@
 """Memory, streams and launches on a CUDA device, by the driver's own interface; `simulated` has the same names.
 
 Addresses are whole numbers. A stream is the number of its handle, 0 for the default stream. Everything but
-`download` returns at once.
+`download` and `finish` returns at once.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ def download(array: np.ndarray, address: int, stream: int = 0) -> None:
     """Copy into a contiguous array what the device has after all that was asked of the stream; waits for it."""
     if array.nbytes:
         _done(driver.cuMemcpyDtoHAsync(array.ctypes.data, address, array.nbytes, stream))
+    finish(stream)
+
+
+def finish(stream: int = 0) -> None:
+    """Wait for all that was asked of the stream."""
     _done(driver.cuStreamSynchronize(stream))
 
 

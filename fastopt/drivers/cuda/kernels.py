@@ -235,6 +235,7 @@ def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
     for n in range(width):
         inside += text.noise_of(variant, f"offset + i + {n}")
         inside += text.of_lines(variant, f"offset + i + {n}", f"_{n}")
+        inside += text.of_units(variant, body, f"offset + i + {n}", f"_{n}")
         inside += text.numbers(body.lines, f"_{n}")
     inside += [
         f"store_wide(at_{name} + i * {size}, {all_of(name)})"

@@ -44,35 +44,15 @@ def measure(variant: Variant, stage: int) -> Kernel:
     chosen = variant.rule.measures[stage]
     count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
     largest, size = chosen.reduce != "sum", variant.dtype.itemsize
-    lines = tile.gradient_lines(variant)
-    lines.append(
-        f"{tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})"
-    )
-    body = tile.Body("measure", chosen.function, lines, frozenset())
-
-    def joined(a: str, b: str) -> str:
-        return f"maximum({a}, {b})" if largest else f"{a} + {b}"
-
+    body = measuring(variant, stage, count)
     each = [
+        "i = (line + r) * width + begin + n",
         *element(variant, body, size),
-        *(f"sums{k} = {joined(f'sums{k}', f'v{k}')}" for k in range(count)),
-        *(f"down{k}[n] = {joined(f'down{k}[n]', f'v{k}')}" for k in range(count)),
+        *(f"sums{k} = {joined(f'sums{k}', f'v{k}', largest)}" for k in range(count)),
+        *(f"down{k}[n] = {joined(f'down{k}[n]', f'v{k}', largest)}" for k in range(count)),
     ]
-    across = [
-        "a = thread()",
-        "while a < length:",
-        *(f"    sums{k} = zero" for k in range(count)),
-        "    n = a",
-        "    while n < columns:",
-        "        i = (line + r) * width + begin + n",
-        *(f"        {text}" for text in each),
-        f"        n += {BLOCK}",
-        *(f"    own{k}[a] = sums{k}" for k in range(count)),
-        f"    a += {words.SUMMING}",
-        "wait()",
-        *(text for k in range(count) for text in _reduced(k, largest)),
-        "wait()",
-    ]
+    kept = [f"store(partials + (row_sums + {k} * rows + r) * 8, total)" for k in range(count)]
+    added = across(each, kept, largest)
     down = [
         "n = thread()",
         "while n < columns:",
@@ -95,7 +75,7 @@ def measure(variant: Variant, stage: int) -> Kernel:
         *(f"    down{k}[n] = zero" for k in range(count)),
         f"    n += {words.SUMMING}",
         "for r in range(rows):",
-        *(f"    {text}" for text in across),
+        *(f"    {text}" for text in added),
         *down,
     ]
     text = [
@@ -113,6 +93,39 @@ def measure(variant: Variant, stage: int) -> Kernel:
     return kernel("measure_lines", _OWN, text, found, words.SUMMING)
 
 
+def measuring(variant: Variant, stage: int, count: int) -> tile.Body:
+    """What a stage finds of an element: `v0`, `v1`, ..."""
+    lines = tile.gradient_lines(variant)
+    lines.append(
+        f"{tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})"
+    )
+    return tile.Body("measure", variant.rule.measures[stage].function, lines, frozenset())
+
+
+def joined(a: str, b: str, largest: bool) -> str:
+    """Two numbers as one."""
+    return f"maximum({a}, {b})" if largest else f"{a} + {b}"
+
+
+def across(each: list[str], kept: list[str], largest: bool) -> list[str]:
+    """Lines for the n-th of `columns` elements of a row, in an accumulator for every 128th; then `kept`, a line for each `total`."""
+    count = len(kept)
+    return [
+        "a = thread()",
+        "while a < length:",
+        *(f"    sums{k} = zero" for k in range(count)),
+        "    n = a",
+        "    while n < columns:",
+        *(f"        {text}" for text in each),
+        f"        n += {BLOCK}",
+        *(f"    own{k}[a] = sums{k}" for k in range(count)),
+        f"    a += {words.SUMMING}",
+        "wait()",
+        *(text for k, line in enumerate(kept) for text in _reduced(k, line, largest)),
+        "wait()",
+    ]
+
+
 _FIELDS = {
     "matrix": layout.MATRIX, "row": layout.ROW, "rows": layout.ROWS, "begin": layout.COLUMN,
     "columns": layout.COLUMNS, "row_sums": layout.ROW_SUMS, "column_sums": layout.COLUMN_SUMS,
@@ -124,7 +137,7 @@ def _fields(source: str, *wanted: str) -> Iterator[str]:
         yield f"{name} = load({source} + {8 * _FIELDS[name]}, whole)"
 
 
-def _reduced(k: int, largest: bool) -> list[str]:
+def _reduced(k: int, kept: str, largest: bool) -> list[str]:
     """The accumulators of a row become one number: drivers/sums.py, of any number of them."""
     own = f"own{k}"
     if largest:
@@ -133,7 +146,7 @@ def _reduced(k: int, largest: bool) -> list[str]:
         return [
             "if thread() == 0:",
             *(f"    {line}" for line in halve),
-            f"    store(partials + (row_sums + {k} * rows + r) * 8, total)",
+            f"    {kept}",
         ]
     return [
         "n = length",
@@ -148,7 +161,7 @@ def _reduced(k: int, largest: bool) -> list[str]:
         "    total = wide(0)",
         "    for m in range(n):",
         f"        total = total + wide({own}[m])",
-        f"    store(partials + (row_sums + {k} * rows + r) * 8, total)",
+        f"    {kept}",
     ]
 
 
@@ -160,7 +173,7 @@ def combine(variant: Variant, stage: int) -> Kernel:
     body = tile.Body("measure", chosen.function, [], frozenset())
     found = {**names(variant, body), **summing(variant.dtype)}
     found |= {"room_real": from_dtype(np.dtype(np.float64))}
-    inside = [*coefficients(variant, body), f"a = addresses + j * {8 * variant.columns}"]
+    inside = [*coefficients(variant, body), f"a = addresses + j * {8 * variant.address_columns}"]
     inside += [f"grid = grids + j * {_GRID}"]
     inside += [
         f"{name} = load(grid + {8 * column}, whole)"
@@ -250,7 +263,7 @@ def commit(variant: Variant) -> Kernel:
     """Let the renewed numbers of lines be those that the slots keep: a block of threads for a tensor."""
     size = variant.dtype.itemsize
     inside = [
-        f"a, grid = addresses + j * {8 * variant.columns}, grids + j * {_GRID}",
+        f"a, grid = addresses + j * {8 * variant.address_columns}, grids + j * {_GRID}",
         f"matrices = load(grid + {8 * layout.MATRICES}, whole)",
     ]
     for part in (p for p in variant.parts if p.over != ELEMENT):

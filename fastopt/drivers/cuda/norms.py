@@ -210,6 +210,13 @@ def decide(each: bool) -> Kernel:
 
 
 @cache
+def spread() -> Kernel:
+    """A number of each tensor into places that are `pitch` bytes apart."""
+    lines = _each(["store(target + k * pitch, load(source + k * 8, zero))"])
+    return _one_block("spread", ("source", "target", "pitch"), lines)
+
+
+@cache
 def accept() -> Kernel:
     """Let a step that measures no norms be one that is not skipped."""
     lines = ["if thread() == 0:", f"    store(outcome + {SKIPPED}, zero)"]

@@ -12,3 +12,4 @@ else:
 Memory, upload, download = runtime.Memory, runtime.upload, runtime.download
 copy, clear, launch = runtime.copy, runtime.clear, runtime.launch
 device_of, enter, devices = runtime.device_of, runtime.enter, runtime.devices
+finish = runtime.finish

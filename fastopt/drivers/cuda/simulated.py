@@ -146,6 +146,10 @@ def download(array: np.ndarray, address: int, stream: int = 0) -> None:
     ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
 
+def finish(stream: int = 0) -> None:
+    """Nothing is pending."""
+
+
 def copy(to: int, address: int, nbytes: int, stream: int = 0) -> None:
     """Copy within the device."""
     ctypes.memmove(to, address, nbytes)

@@ -17,14 +17,14 @@ from fastopt.variant import ELEMENT, MEMORY_ROW, SEEN, Variant
 TILE_ROW = 5 * 8
 
 
-def head(variant: Variant, body: tile.Body, inside: list[str]) -> list[str]:
-    """What a block of threads learns about its tile, around what it does with it."""
+def head(variant: Variant, body: tile.Body, inside: list[str], shown: int = SEEN) -> list[str]:
+    """What a block of threads learns about its tile, around what it does with it; `shown` of a slot of lines' columns."""
     size = variant.dtype.itemsize
     read = [
         *coefficients(variant, body),
         f"offset = load(row + {8 * OFFSET}, whole)",
         f"shift, forward = offset * {size}, load(row + {8 * SHIFT}, whole)",
-        *places(variant, body, SEEN),
+        *places(variant, body, shown),
     ]
     return [
         f"row = tiles + block() * {TILE_ROW}",
@@ -48,8 +48,7 @@ def coefficients(variant: Variant, body: tile.Body) -> list[str]:
 
 def places(variant: Variant, body: tile.Body, shown: int) -> Iterator[str]:
     """Where a loop's arrays begin, and how a matrix lies; `shown` of a slot of lines' columns."""
-    columns = variant.columns + len(variant.unit_columns)
-    yield f"a = addresses + j * {8 * columns}"
+    yield f"a = addresses + j * {8 * variant.address_columns}"
     for name, where in _arrays(variant, body):
         yield f"at_{name} = {where} + shift"
     if variant.has_lines:
@@ -58,6 +57,9 @@ def places(variant: Variant, body: tile.Body, shown: int) -> Iterator[str]:
     for part in variant.parts:
         if part.over != ELEMENT:
             yield f"at_{part.name} = load(a + {8 * (part.column + shown)}, whole)"
+    if body.gradient:
+        for name, column in zip(("at_u", "u_width", "by_row"), variant.unit_columns, strict=False):
+            yield f"{name} = load(a + {8 * column}, whole)"
 
 
 def _arrays(variant: Variant, body: tile.Body) -> Iterator[tuple[str, str]]:
@@ -93,6 +95,7 @@ def element(variant: Variant, body: tile.Body, size: int) -> list[str]:
         *(f"{name} = load(at_{name} + i * {size}, zero)" for name in read(variant, body)),
         *noise_of(variant, "offset + i"),
         *of_lines(variant, "offset + i", ""),
+        *of_units(variant, body, "offset + i", ""),
         *numbers(body.lines, ""),
         *(f"store(at_{name} + i * {size}, {name})" for name in written(variant, body)),
     ]
@@ -119,11 +122,20 @@ def of_lines(variant: Variant, place: str, suffix: str) -> Iterator[str]:
             yield f"{part.name}{suffix} = load(at_{part.name} + at_column * {size}, zero)"
 
 
+def of_units(variant: Variant, body: tile.Body, place: str, suffix: str) -> Iterator[str]:
+    """The gain of an element's unit."""
+    if variant.unit_columns and body.gradient:
+        size = variant.dtype.itemsize
+        yield f"u_row = ({place}) // u_width"
+        yield f"unit = u_row if by_row != 0 else {place} - u_row * u_width"
+        yield f"u{suffix} = load(at_u + unit * {size}, zero)"
+
+
 def numbers(lines: list[str], suffix: str) -> Iterator[str]:
     """Lines about the i-th entries of arrays, about numbers in variables of these names instead."""
     for line in lines:
         line = re.sub(r"\bsums(\d+)\[i\]", r"sums\1", line)
-        line = re.sub(r"\b([pgeo]|s\d+)\[i\]", rf"\1{suffix}", line)
+        line = re.sub(r"\b([pgeou]|s\d+)\[i\]", rf"\1{suffix}", line)
         yield line.replace("normal(key0, key1, i)", "normal(key0, key1, 0)")
 
 
