@@ -64,7 +64,7 @@ class Tab:
         still = f"""const p = {PAGE};
         return [p.busy || p.answer !== p.received, p.answer, p.message, location.search]"""
         before, since = None, time.monotonic()
-        while time.monotonic() - since < 0.5:
+        while time.monotonic() - since < 1.0:
             now = self.run(still)
             if now != before or now[0]:
                 before, since = now, time.monotonic()

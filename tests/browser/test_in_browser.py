@@ -248,9 +248,9 @@ def test_exports(tab):
 def test_light_and_dark_and_wide(tab):
     tab.open("objective=hill&theme=light", size=(1600, 1000))
     tab.picture("light-1600")
-    tab.press("d")
-    assert tab.run("return document.documentElement.dataset.theme") == "dark"
-    assert query(tab)["theme"] == ["dark"]
+    tab.press("d")  # answered by the server
+    tab.wait("return document.documentElement.dataset.theme === 'dark'")
+    tab.until(lambda: query(tab)["theme"] == ["dark"])
     tab.picture("dark-1600")
     tab.press("?")
     tab.picture("keys")
