@@ -91,15 +91,15 @@ def _summary(results: dict[str, Any]) -> str:
     if results["taken"].get("adamw", {}).get("extent", "smoke") == "smoke":
         return "No figures are recorded yet: `make bench-docs` takes them.\n"
     part, m = results["parts"]["adamw"], results["machine"]
-    sizes = part["times"]["between matmuls"]
+    sizes = part["times"]["back to back"]
     here = [w for w in ("fastopt", "twin", "torch fused", "optax jit", "DeepSpeed CPUAdam", "NumPy, buffers")
             if all(w in t for t in sizes.values())]  # fmt: skip
     rows = [[count(n), *(us(t[who]) for who in here)] for n, t in sizes.items()]
     quick = "" if results["taken"]["adamw"]["extent"] == "full" else ", a short run"
     return "\n".join(
         [
-            f"Steps of AdamW in float32 between matrix products, in microseconds; {_threads_of(m)} of {m['processor']}{quick}:\n",
+            f"Steps of AdamW in float32, one after the other, in microseconds; {_threads_of(m)} of {m['processor']}{quick}:\n",
             table(["numbers", *here], rows),
-            comparison(sizes, "between matmuls"),
+            comparison(sizes, "back to back"),
         ]
     )
