@@ -154,15 +154,16 @@ def reinterpret(typingctx: Any, x: Any, like: Any) -> Any:
 @intrinsic
 def root(typingctx: Any, x: Any) -> Any:
     """The square root; unlike math.sqrt it takes a denormal number for zero, as all of a kernel does."""
+    real = x if isinstance(x, types.Float) else types.float64
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number = context.get_value_type(x)
-        name = f"llvm.sqrt.f{x.bitwidth}"
+        number = context.get_value_type(real)
+        name = f"llvm.sqrt.f{real.bitwidth}"
         declared = ir.FunctionType(number, [number])
         function = cgutils.get_or_insert_function(builder.module, declared, name)
         return builder.call(function, arguments)
 
-    return x(x), codegen
+    return real(real), codegen
 
 
 @intrinsic
