@@ -1,20 +1,38 @@
-"""Arrays that say that they are on a device, and optimizers side by side on both drivers."""
+"""Arrays on a device, real or simulated, and optimizers side by side on both drivers."""
 
 from __future__ import annotations
+
+import copy
+import os
 
 import numpy as np
 from case import curvature
 from references import plain_step, step
 
+SIMULATED = not os.environ.get("FASTOPT_TEST_GPU")
+if not SIMULATED:
+    import cupy
+
 
 class OnDevice:
-    """An array of another library's; under the simulator device memory is the host's."""
+    """An array of another library's: CuPy's on a device; under the simulator, whose device memory is the host's, NumPy's."""
 
     def __init__(self, array, writeable=True):
-        self.array, self._writeable = array, writeable
+        self._held, self._writeable = (
+            array if SIMULATED else cupy.array(array, order="K"),
+            writeable,
+        )
+
+    @property
+    def array(self):
+        """What is there, for the host; under the simulator the memory itself."""
+        return self._held if SIMULATED else cupy.asnumpy(self._held, order="A")
 
     @property
     def __cuda_array_interface__(self):
+        if not SIMULATED:
+            own = self._held.__cuda_array_interface__
+            return {**own, "data": (own["data"][0], not self._writeable)}
         a = self.array
         packed = a.flags.c_contiguous
         return {
@@ -25,18 +43,36 @@ class OnDevice:
             "version": 3,
         }
 
+    def overwrite(self, values):
+        """Let it hold others."""
+        self._held[...] = values if SIMULATED else cupy.asarray(values)
+
+    def part(self, where):
+        """A view of some of it."""
+        made = copy.copy(self)
+        made._held = self._held[where]
+        return made
+
+    def shared(self):
+        """Another object over the same memory."""
+        return self.part(...)
+
 
 class ByDLPack:
     """An array that speaks DLPack only."""
 
     def __init__(self, array):
-        self.array = array
+        self._on = OnDevice(array)
+
+    @property
+    def array(self):
+        return self._on.array
 
     def __dlpack_device__(self):
         return (2, 0)
 
     def __dlpack__(self, **options):
-        return self.array.__dlpack__()
+        return self._on._held.__dlpack__()
 
 
 def on_device(tree):
@@ -62,6 +98,7 @@ class Pair:
     def __init__(self, make, params):
         self.host, self.device = params, on_device(params)
         self.cpu, self.cuda = make(self.host), make(self.device)
+        self.cuda.exact = True
 
     def step(self, grads, **options):
         on = on_device(grads)
@@ -94,3 +131,17 @@ def leaves(tree):
         values = tree.values() if isinstance(tree, dict) else tree
         return [leaf for value in values for leaf in leaves(value)]
     return [tree]
+
+
+class _Stream:
+    """A stream as CuPy has it."""
+
+    ptr = 7
+
+    def __cuda_stream__(self):
+        return (0, self.ptr)
+
+
+def stream():
+    """A stream that is not the default one, which it waits for."""
+    return _Stream() if SIMULATED else cupy.cuda.Stream()

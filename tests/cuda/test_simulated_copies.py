@@ -89,7 +89,7 @@ def test_arrays_by_themselves(twin):
 def test_an_array_that_is_not_copied():
     class Shared(OnDevice):
         def __deepcopy__(self, memo):
-            return Shared(self.array)
+            return self.shared()
 
     opt = fastopt.Adam({"W": Shared(np.ones(3, np.float32))})
     with pytest.raises(TypeError, match="deepcopy: parameter W is a Shared, whose copy shares"):
@@ -105,7 +105,7 @@ def test_counts_that_were_loaded():
     pair = Pair(falling, numbers(np.float32, [(3,)]))
     for t in range(3):
         pair.cpu.step(numbers(np.float32, [(3,)], t))
-    pair.device[0].array[:] = pair.host[0]
+    pair.device[0].overwrite(pair.host[0])
     pair.cuda.load_state_dict(pair.cpu.state_dict())
     for t in range(2):
         pair.step(numbers(np.float32, [(3,)], t))

@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 import pytest
-from devices import Pair, numbers, on_device
+from devices import Pair, numbers, on_device, stream
 
 import fastopt
 from fastopt.device import DeviceArray
@@ -73,8 +73,9 @@ def test_the_rest(maker):
     pair.cpu.accumulate(grads)
     pair.cuda.accumulate(on_device(grads))
     pair.cpu.step()
-    pair.cuda.step(stream=7)
-    assert pair.cuda._runner.stream == pair.cuda.optimizer._runner.stream == 7
+    given = stream()
+    pair.cuda.step(stream=given)
+    assert pair.cuda._runner.stream == pair.cuda.optimizer._runner.stream == given.ptr
     more = numbers(np.float32, [(4,)], 4)
     for opt, own in ((pair.cpu, more), (pair.cuda, on_device(more))):
         opt.add_param_group({"params": own, "lr": 0.5})
