@@ -148,7 +148,7 @@ def devices() -> list[str]:
     for i in range(count):
         name = bytes(_done(driver.cuDeviceGetName(256, _done(driver.cuDeviceGet(i)))))
         major, minor = _capability(i)
-        found.append(f"{name.decode().rstrip(chr(0))} ({major}.{minor})")
+        found.append(f"{name.decode().split(chr(0))[0]} ({major}.{minor})")
     return found
 
 
