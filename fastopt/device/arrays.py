@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -80,7 +81,7 @@ class DeviceArray:
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def itemsize(self) -> int:
@@ -164,7 +165,7 @@ class DeviceArray:
 
 def zeros(shape: Sequence[int], dtype: np.dtype[Any], device: int, order: str = "C") -> DeviceArray:
     """A new array on a device."""
-    count = int(np.prod(tuple(shape), dtype=np.int64))
+    count = math.prod(shape)
     memory = runtime.Memory(count * dtype.itemsize, device)
     return DeviceArray(memory, memory.address, shape, dtype, order=order)
 
@@ -187,6 +188,10 @@ def adopt(value: Any, name: str) -> DeviceArray:
         return value
     described = getattr(value, "__cuda_array_interface__", None)
     if described is not None:
+        if getattr(value, "is_conj", bool)():  # torch's interface does not tell
+            raise TypeError(
+                f"{name} is a conjugate view; expected the numbers themselves, as of its resolve_conj()"
+            )
         address, read_only = described["data"]
         if described.get("mask") is not None:
             raise TypeError(f"{name} is masked; expected an array without a mask")

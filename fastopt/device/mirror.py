@@ -25,20 +25,27 @@ class Mirror:
         self.host = host
         self._words = host.reshape(-1).view(np.int64).reshape(max(1, len(host)), -1)
         self._own = slice(None) if own is None else np.array(own, np.int64)
-        self._known = self._words[:, self._own].copy()
+        self._known, self._seen = self._bytes(), host.tobytes()
         self._memory = runtime.Memory(host.nbytes, device)
         self.address = self._memory.address
         runtime.upload(self.address, host)
 
+    def _bytes(self) -> bytes:
+        return self._words[:, self._own].tobytes()
+
     @property
     def _ahead(self) -> bool:
         """Whether the host has written something that the device lacks."""
-        return not np.array_equal(self._words[:, self._own], self._known)
+        now = self.host.tobytes()
+        if now != self._seen and self._bytes() != self._known:
+            return True
+        self._seen = now
+        return False
 
     def push(self, stream: int) -> None:
         """Let the device have what the host has written since."""
         if self._ahead:
-            self._known = self._words[:, self._own].copy()
+            self._known, self._seen = self._bytes(), self.host.tobytes()
             runtime.upload(self.address, self.host, stream)
 
     def pull(self, stream: int) -> None:
@@ -46,7 +53,8 @@ class Mirror:
         if not self._ahead:
             found = np.empty_like(self._words)
             runtime.download(found, self.address, stream)
-            self._words[:, self._own] = self._known = found[:, self._own]
+            self._words[:, self._own] = found[:, self._own]
+            self._known, self._seen = self._bytes(), self.host.tobytes()
 
 
 class Counters(Mirror):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.device.arrays import DeviceArray, adopt
+from fastopt.device.described import asker
 from fastopt.device.workspace import DeviceTable, DeviceWorkspace
 from fastopt.drivers.cuda import kernels, lines, rows, runtime, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
@@ -35,6 +36,12 @@ def gathering(kernel: Kernel, table: DeviceTable, columns: int) -> Launch:
     return Launch(kernel, (table.count, 1), table, more={"width": 8 * columns})
 
 
+def _overlap(name: str) -> ValueError:
+    return ValueError(
+        f"{name} overlaps the memory of a parameter or of the optimizer's state; give it memory of its own"
+    )
+
+
 class DeviceRunner:
     """Steps over a workspace's tables.
 
@@ -51,6 +58,7 @@ class DeviceRunner:
         self.stream, self.exact = 0, False
         self.tables: list[DeviceTable] | None = None  # others than the workspace's
         self._plans: dict[Any, tuple[list[Launch], list[Launch]]] = {}
+        self._arrangement: Any = None  # for which gradients were located
         self.decisions: Any = None  # room for what is decided on the device
 
     # ---- gradients ------------------------------------------------------------------------------
@@ -60,22 +68,44 @@ class DeviceRunner:
     ) -> list[Any]:
         """Check all gradients and note where they lie; what must be held until they are used."""
         w = self.workspace
+        if self._arrangement is not w.arrangement:
+            self._arrangement, self._located = w.arrangement, np.zeros(0, np.int64)
+            self._descriptions: list[Any] = [None] * len(w.parameters)
+        known, addresses = self._descriptions, []
         held: list[Any] = []
-        addresses = []
-        for leaf, p, name in zip(leaves, w.parameters, w.names, strict=True):
+        for k, leaf in enumerate(leaves):
             if leaf is None:
                 addresses.append(0)
                 continue
-            g = self.accept(leaf, p, f"{what} of {name}", w.occupied)
-            if zeroed and not g.flags.writeable:
-                raise ValueError(
-                    f"{what} of {name} is read-only; zero_grads=True needs writable arrays"
-                )
-            held.append(g)
+            address, description = asker(leaf.__class__)(leaf)
+            if description is None or description != known[k]:
+                g = self.accept(leaf, w.parameters[k], f"{what} of {w.names[k]}", w.occupied)
+                if zeroed and not g.flags.writeable:
+                    raise ValueError(
+                        f"{what} of {w.names[k]} is read-only; zero_grads=True needs writable arrays"
+                    )
+                held.append(g)
+                address, known[k] = g.ctypes.data if g.nbytes else 0, description
             # that of an empty array may be 0, which stands for none
-            addresses.append(g.ctypes.data if g.nbytes else 16)
-        w.gradients[:] = addresses
+            addresses.append(address or 16)
+        found = np.array(addresses, np.int64)
+        if not np.array_equal(found, self._located):
+            self._require_apart(found, what)
+            self._located = found
+        w.gradients[:] = found
         return held
+
+    def _require_apart(self, starts: np.ndarray, what: str) -> None:
+        """Refuse gradients that overlap what a step writes."""
+        w = self.workspace
+        sizes = np.array([p.nbytes for p in w.parameters], np.int64) * (starts != 0)
+        if not len(w.occupied):
+            return
+        begins, ends = w.occupied.T  # of memory that does not overlap, in order
+        nearest = np.searchsorted(ends, starts, side="right")
+        begins = np.append(begins, np.iinfo(np.int64).max)
+        for k in np.flatnonzero((begins[nearest] < starts + sizes) & (sizes > 0)):
+            raise _overlap(f"{what} of {w.names[k]}")
 
     def accept(
         self,
@@ -101,10 +131,7 @@ class DeviceRunner:
             )
         start = g.ctypes.data
         if g.nbytes and overlaps(start, start + g.nbytes, busy):
-            raise ValueError(
-                f"{name} overlaps the memory of a parameter or of the optimizer's state; "
-                "give it memory of its own"
-            )
+            raise _overlap(name)
         if g.nbytes and g.device != self.workspace.device:
             raise ValueError(
                 f"{name} is on device {g.device}; expected {self.workspace.device}, where the parameter is"

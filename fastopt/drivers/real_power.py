@@ -49,7 +49,8 @@ def real_power(element: Any, target: Primitives) -> Callable[[Any, Any], Any]:
     """
     f, select, reinterpret = _FORMATS[element], target.select, target.reinterpret
     integer, width = f.integer, f.integer(f.fraction)
-    zero, one, two, infinity = element(0), element(1), element(2), element(np.inf)
+    zero, one, two = element(0), element(1), element(2)
+    infinity, nan = element(np.inf), element(np.nan)
     half_root = np.array(math.sqrt(0.5), element).view(integer)[()]
     least = element(np.finfo(element).tiny)
     # added to a number, its whole part comes to stand in the last bits
@@ -93,6 +94,7 @@ def real_power(element: Any, target: Primitives) -> Callable[[Any, Any], Any]:
         value = value * power_of_two(first) * power_of_two(turns - first)
         edge = select(y > zero, x, select(y < zero, select(x < least, infinity, zero), one))
         value = select((x < least) | (x == infinity), edge, value)
-        return select(x >= zero, value, x - x + element(np.nan))
+        # and not x >= 0: NVIDIA's assembler takes that for true of what is an absolute value, be it NaN
+        return select(x != x, x, select(x < zero, nan, value))
 
     return power

@@ -72,19 +72,31 @@ def measure(variant: Variant, stage: int) -> Compiled:
 
 @cache
 def gather(first: int, count: int, reduce: str) -> Compiled:
-    """The blocks of each tensor into its row of totals, columns first to first + count."""
+    """The blocks of each tensor into its row of totals, columns first to first + count. Overwrites blocks.
+
+    As within a tile: every 128th is added onto the same accumulator, the accumulators as `add` does.
+    """
     summing = reduce == "sum"
+    together = add if summing else largest
 
     def gather(tiles, tensors, gradients, blocks, totals):  # type: ignore[no-untyped-def]
         for j in range(tensors.size):
             for i in range(count):
                 totals[tensors[j], first + i] = 0.0
-        for row in range(len(tiles)):
-            k = tensors[tiles[row, TENSOR]]
+        end = 0
+        while end < len(tiles):
+            begin, j = end, tiles[end, TENSOR]
+            while end < len(tiles) and tiles[end, TENSOR] == j:
+                end += 1
+            k = tensors[j]
             if gradients[k] != 0:
+                last = min(end, begin + BLOCK)
                 for i in range(count):
-                    old, new = totals[k, first + i], blocks[row, i]
-                    totals[k, first + i] = old + new if summing else maximum(old, new)
+                    for row in range(last, end):
+                        lane = begin + (row - begin) % BLOCK
+                        old, new = blocks[lane, i], blocks[row, i]
+                        blocks[lane, i] = old + new if summing else maximum(old, new)
+                    totals[k, first + i] = together(blocks[begin:last, i])
 
     return compiled(gather)
 

@@ -43,6 +43,9 @@ class OnDevice:
             "version": 3,
         }
 
+    def __deepcopy__(self, memo):
+        return type(self)(self._held.copy(order="K"), self._writeable)
+
     def overwrite(self, values):
         """Let it hold others."""
         self._held[...] = values if SIMULATED else cupy.asarray(values)

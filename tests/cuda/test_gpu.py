@@ -106,7 +106,7 @@ def halve(opt):
 WAYS = {
     "plain": lambda opt, grads: opt.step(grads),
     "options": lambda opt, grads: opt.step(grads, clip_norm=1.0, skip_nonfinite=True),
-    "other arrays": lambda opt, grads: opt.step([g.copy() for g in grads]),
+    "other arrays": lambda opt, grads: opt.step([g.clone() for g in grads]),
     "a new rate": lambda opt, grads: (halve(opt), opt.step(grads)),
     "rows": lambda opt, grads: opt.step_rows([[0]] * len(grads), [g[:1] for g in grads]),
 }
@@ -119,15 +119,15 @@ def test_nothing_waits(way, count):
     if way == "rows" and count > 300:
         pytest.skip("the host takes long to lay out the tiles of so many tensors")
     torch = pytest.importorskip("torch")
-    params = torch.ones(count, 4, 4, device="cuda")
-    grads = [cupy.asarray(g) for g in torch.ones(count, 4, 4, device="cuda")]
-    opt = fastopt.AdamW([cupy.asarray(p) for p in params], lr=0.1)
+    params, grads = (list(torch.ones(count, 4, 4, device="cuda")) for _ in range(2))
+    opt = fastopt.AdamW(params, lr=0.1)
     stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream), cupy.cuda.ExternalStream(stream.cuda_stream):
+    torch.cuda.synchronize()
+    with torch.cuda.stream(stream):
         opt.step(grads, stream=stream)
         WAYS[way](opt, grads)
         stream.synchronize()
-        torch.cuda._sleep(1_000_000_000 if count <= 300 else 8_000_000_000)
+        torch.cuda._sleep(1_000_000_000 if count <= 300 else 4_000_000_000)
         WAYS[way](opt, grads)
         busy = torch.cuda.Event()
         busy.record(stream)
@@ -258,6 +258,6 @@ def test_as_torch():
         opt = getattr(fastopt, name)(ours, lr=0.01, **options)
         for _ in range(10):
             theirs.grad = torch.from_numpy(rng.normal(size=50_000).astype(np.float32)).cuda()
-            peer.step()
             opt.step(theirs.grad)
+            peer.step()  # which writes into it for some rules
         torch.testing.assert_close(ours, theirs.detach(), rtol=1e-5, atol=2e-6, msg=name)

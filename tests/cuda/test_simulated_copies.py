@@ -86,6 +86,26 @@ def test_arrays_by_themselves(twin):
             assert not (np.asarray(m) == 7).any()
 
 
+def test_a_copy_in_another_memory_order():
+    """As CuPy's are: state follows."""
+
+    class Straightened(OnDevice):
+        def __deepcopy__(self, memo):
+            return OnDevice(np.ascontiguousarray(self.array))
+
+    p, g = (np.asfortranarray(a) for a in numbers(np.float32, [(2, 3), (2, 3)]))
+    opt, cpu = fastopt.Adam(Straightened(p.copy(order="K")), lr=0.1), fastopt.Adam(p, lr=0.1)
+    opt.exact = True
+    opt.step(OnDevice(g))
+    twin = copy.deepcopy(opt)
+    twin.step(OnDevice(np.ascontiguousarray(g)))
+    for _ in range(2):
+        cpu.step(g)
+    (own,) = twin.param_groups[0]["params"]
+    np.testing.assert_array_equal(own.array, p)
+    np.testing.assert_array_equal(np.asarray(twin.state[0]["exp_avg"]), cpu.state[0]["exp_avg"])
+
+
 def test_an_array_that_is_not_copied():
     class Shared(OnDevice):
         def __deepcopy__(self, memo):

@@ -6,6 +6,7 @@ Addresses are whole numbers. A stream is the number of its handle, 0 for the def
 
 from __future__ import annotations
 
+import threading
 import weakref
 from functools import cache
 from typing import Any
@@ -94,13 +95,30 @@ def launch(
     """Start a kernel."""
     if 0 in grid:
         return
-    values = np.array(arguments, np.int64)
-    places = np.array([values.ctypes.data + 8 * i for i in range(len(values))], np.uint64)
+    values, places = _frame(len(arguments))
+    values[:] = arguments
     function, threads = _function(kernel, exact, device), kernel.threads
     # gridDim, blockDim, shared memory beside the kernel's own, stream, arguments
-    _done(
-        driver.cuLaunchKernel(function, *grid, 1, threads, 1, 1, 0, stream, places.ctypes.data, 0)
-    )
+    _done(driver.cuLaunchKernel(function, *grid, 1, threads, 1, 1, 0, stream, places, 0))
+
+
+class _Frames(threading.local):
+    """A thread's room for the arguments of kernels, which are read before a launch returns."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, tuple[np.ndarray, int, np.ndarray]] = {}
+
+
+_frames = _Frames()
+
+
+def _frame(count: int) -> tuple[np.ndarray, int]:
+    """Room for so many arguments, and the address of their addresses."""
+    if count not in _frames.of:
+        values = np.zeros(count, np.int64)
+        places = values.ctypes.data + 8 * np.arange(count, dtype=np.int64)
+        _frames.of[count] = values, places.ctypes.data, places
+    return _frames.of[count][:2]
 
 
 @cache

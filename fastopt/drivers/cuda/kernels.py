@@ -39,7 +39,7 @@ The grid has a block for every row of `tiles` and, along y, one for every `PIECE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -182,26 +182,37 @@ def accumulated(lines: list[str], sums: int, largest: bool, by_row: bool = False
         f"while a < {BLOCK}:",
         *(f"    {line}" for line in each),
         "wait()",
-        *(line for k in range(sums) for line in _reduced(k, largest)),
+        *(line for k in range(sums) for line in _kept(k, largest)),
     ]
 
 
-def _reduced(k: int, largest: bool) -> Iterator[str]:
-    half = BLOCK // 2
-    while half >= 16:
-        a, b = f"own{k}[a]", f"own{k}[a + {half}]"
-        yield "a = thread()"
-        yield f"while a < {half}:"
-        yield f"    {a} = {f'maximum({a}, {b})' if largest else f'{a} + {b}'}"
-        yield f"    a += {words.SUMMING}"
-        yield "wait()"
-        half //= 2
-    yield "if thread() == 0:"
-    yield f"    total = wide(own{k}[0])"
-    yield "    for m in range(1, 16):"
-    new = f"widest(total, wide(own{k}[m]))" if largest else f"total + wide(own{k}[m])"
-    yield f"        total = {new}"
-    yield f"    store(blocks + block() * stride + {8 * k}, total)"
+def _kept(k: int, largest: bool) -> list[str]:
+    place = f"blocks + block() * stride + {8 * k}"
+    return [*reduced(f"own{k}", str(BLOCK), largest), f"    store({place}, total)"]
+
+
+def joined(a: str, b: str, largest: bool) -> str:
+    """Two numbers as one."""
+    return f"maximum({a}, {b})" if largest else f"{a} + {b}"
+
+
+def reduced(own: str, length: str, largest: bool) -> list[str]:
+    """So many accumulators in shared memory as one number, `total` of thread 0: as `fastopt.drivers.sums.add` does it."""
+    new = f"widest(total, wide({own}[m]))" if largest else f"total + wide({own}[m])"
+    return [
+        f"half = {length}",
+        "while half > 16 and half % 2 == 0:",
+        "    half = half // 2",
+        "    a = thread()",
+        "    while a < half:",
+        f"        {own}[a] = {joined(f'{own}[a]', f'{own}[a + half]', largest)}",
+        f"        a += {words.SUMMING}",
+        "    wait()",
+        "if thread() == 0:",
+        "    total = wide(0)",
+        "    for m in range(half):",
+        f"        total = {new}",
+    ]
 
 
 def summing(dtype: np.dtype[Any]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ MEASURE_LARGEST, MEASURE_AGAIN, FINITE = (8 * i for i in range(3))
 SKIPPED, NORM, CHANGES, PARAMETERS = (8 * i for i in range(4))
 
 _WIDE = np.dtype(np.float64)
+# How many numbers are fetched before the first is used: it divides the threads of a block.
+_AT_ONCE = 4
 
 
 def _of_a_tile(dtype: np.dtype[Any]) -> list[str]:
@@ -94,11 +96,12 @@ def _folded(result: str, value: str, new: str) -> list[str]:
         "at = 0",
         "while at < everyone:",
         "    k = at + thread()",
-        "    if k < everyone:",
-        f"        room[thread()] = {value}",
+        f"    room[thread()] = ({value}) if k < everyone else zero",
         "    wait()",
-        "    for m in range(min(chunk, everyone - at)):",
-        f"        {result} = {new}",
+        "    m = 0",
+        "    while m < min(chunk, everyone - at):",  # the last of which may be zeros
+        *(f"        {result} = {new.replace('[m]', f'[m + {n}]')}" for n in range(_AT_ONCE)),
+        f"        m += {_AT_ONCE}",
         "    wait()",
         "    at += chunk",
     ]

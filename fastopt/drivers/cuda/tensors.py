@@ -25,9 +25,9 @@ from numba import float64
 from fastopt.drivers import coefficients, noise
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked, scalars
-from fastopt.drivers.cuda.kernels import Kernel, kernel
+from fastopt.drivers.cuda.kernels import Kernel, joined, kernel, reduced
 from fastopt.table import TENSOR
-from fastopt.variant import Rule, Variant
+from fastopt.variant import BLOCK, Rule, Variant
 
 #: How many each block has.
 THREADS = words.FEW
@@ -146,34 +146,40 @@ def _spread(variant: Variant, stage: int) -> list[str]:
 
 @cache
 def gather(first: int, count: int, reduce: str) -> Kernel:
-    """The blocks of each tensor into its row of totals, columns first to first + count, in their order.
+    """The blocks of each tensor into its row of totals, columns first to first + count, in the order of drivers/sums.py.
 
-    A block of threads for each tensor: they fetch its numbers, and one adds them up, as the CPU does. ``spans``,
-    int64 (tensors, 2), says which rows of the table are a tensor's; `stride` and `width` are the bytes of a row of
-    ``blocks`` and of ``totals``.
+    A block of threads for each tensor. ``spans``, int64 (tensors, 2), says which rows of the table are a tensor's; `stride` and
+    `width` are the bytes of a row of ``blocks`` and of ``totals``.
     """
-    new = "total + value" if reduce == "sum" else "maximum(total, value)"
+    largest, together = reduce != "sum", 4 * BLOCK
     inside = []
     for i in range(count):
+
+        def fetched(n: int, i: int = i) -> str:
+            return f"load(blocks + (at + {n * BLOCK}) * stride + {8 * i}, zero)"
+
+        values = [f"value{n}" for n in range(4)]
         inside += [
-            "total = zero",
-            "at = begin",
-            "while at < end:",
-            "    n = min(end - at, chunk)",
-            "    if thread() < n:",
-            f"        room[thread()] = load(blocks + (at + thread()) * stride + {8 * i}, zero)",
-            "    wait()",
-            "    if thread() == 0:",
-            "        for m in range(n):",
-            "            value = room[m]",
-            f"            total = {new}",
-            "    wait()",
-            "    at += chunk",
+            "a = thread()",
+            f"while a < min(end - begin, {BLOCK}):",
+            "    total, at = zero, begin + a",
+            f"    while at + {together - BLOCK} < end:",  # that many loads at once
+            *(f"        {value} = {fetched(n)}" for n, value in enumerate(values)),
+            *(f"        total = {joined('total', value, largest)}" for value in values),
+            f"        at += {together}",
+            "    while at < end:",
+            f"        total = {joined('total', fetched(0), largest)}",
+            f"        at += {BLOCK}",
+            "    own[a] = total",
+            f"    a += {words.SUMMING}",
+            "wait()",
+            *reduced("own", f"min(end - begin, {BLOCK})", largest),
             "if thread() == 0:",
             f"    store(totals + k * width + {8 * (first + i)}, total)",
+            "wait()",
         ]
     lines = [
-        f"room = cuda.shared.array({words.SUMMING}, real)",
+        f"own = cuda.shared.array({BLOCK}, real)",
         "k = load(tensors + block() * 8, whole)",
         "begin, end = load(spans + block() * 16, whole), load(spans + block() * 16 + 8, whole)",
         "if load(gradients + k * 8, whole) == 0:",
@@ -182,7 +188,8 @@ def gather(first: int, count: int, reduce: str) -> Kernel:
     ]
     named = {
         "cuda": words.cuda, "wait": words.wait, "real": float64, "zero": np.float64(0),
-        "chunk": words.SUMMING, "maximum": scalars(_WIDE)["maximum"],
+        "wide": np.float64, "maximum": scalars(_WIDE)["maximum"],
+        "widest": scalars(_WIDE)["maximum"],
     }  # fmt: skip
     arguments = ("tensors", "spans", "gradients", "blocks", "stride", "totals", "width")
     return kernel("gather", arguments, lines, named, words.SUMMING)
