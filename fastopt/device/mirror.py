@@ -29,6 +29,7 @@ class Mirror:
         self._memory = runtime.Memory(host.nbytes, device)
         self.address = self._memory.address
         runtime.upload(self.address, host)
+        runtime.finish()  # before a stream that does not wait for this one
 
     def _bytes(self) -> bytes:
         return self._words[:, self._own].tobytes()

@@ -17,6 +17,10 @@ from cuda.bindings import driver
 from fastopt.drivers.cuda.kernels import Kernel
 
 
+#: Bytes of a copy to the device: the driver takes so many along at once, and for more would wait for the stream.
+_AT_ONCE = 1 << 16
+
+
 class Memory:
     """Zeros on a device, given back when nothing refers to them any more."""
 
@@ -56,8 +60,11 @@ def enter(device: int) -> None:
 
 def upload(address: int, array: np.ndarray, stream: int = 0) -> None:
     """Copy a contiguous array to the device, in the order of the stream."""
-    if array.nbytes:
-        _done(driver.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, stream))
+    start, nbytes = array.ctypes.data, array.nbytes
+    for at in range(0, nbytes, _AT_ONCE):
+        _done(
+            driver.cuMemcpyHtoDAsync(address + at, start + at, min(_AT_ONCE, nbytes - at), stream)
+        )
 
 
 def download(array: np.ndarray, address: int, stream: int = 0) -> None:
