@@ -197,15 +197,21 @@ class DeviceRunner:
             if variant.has_lines and not {PROPOSE, ROWS} & options:
                 yield Launch(lines.commit(variant), (table.count, 1), table)
 
-    def move(self, name: str, active: np.ndarray | None = None) -> None:
+    def move(
+        self, name: str, active: np.ndarray | None = None, copies: Sequence[int] | None = None
+    ) -> None:
         """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0.
 
-        A fold is applied to those whose entry is the address of an array.
+        A fold is applied to those whose entry is the address of an array. With the addresses of copies of the
+        parameters, these are moved and the parameters stay.
         """
         w = self.workspace
         w.gradients[:] = w.everyone if active is None else active
         known = {**self.begin(), "counters": 0}
-        for table in w.device_tables:
+        tables = w.device_tables
+        if copies is not None:
+            tables = [table.of_parameters(copies, w.device) for table in tables]
+        for table in tables:
             variant = table.variant
             reads = name in dict(variant.rule.folds)
             aligned = not (reads and (w.gradients % 16).any())
