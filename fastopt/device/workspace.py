@@ -171,6 +171,11 @@ class DeviceWorkspace(Workspace):
         runtime.download(found, self._totals.address, self.stream)
         return found
 
+    def total(self, k: int, i: int) -> DeviceArray:
+        """What stages have summed of tensor k, the i-th of their numbers: an array without dimensions."""
+        address = self._totals.address + 8 * (k * self._results + i)
+        return DeviceArray(self._totals, address, (), np.dtype(np.float64))
+
     def push_rows(self) -> None:
         """Let the device have what the host has changed of header rows alone."""
         for mirror in (self._header, self._settings):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import numpy as np
 
 from fastopt.hyperparameters import Interval
 from fastopt.measures import Measure
@@ -24,25 +21,29 @@ def _direction(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, ...]:
     return d, d * d
 
 
-def _orthogonalize(h: Any, x: np.ndarray, room: Any) -> None:
+def _orthogonalize(h: Any, x: Any, room: Any) -> None:
     """Bring the singular values of x near 1, in place: steps of x = a x + b (x x') x + c (x x')^2 x."""
+    xp = room.xp
     if x.shape[0] > x.shape[1]:
         x = x.T
     n, steps = x.shape[0], int(h["ns_steps"])
     a, b, c = (float(h[f"ns_coefficient{i}"]) for i in (1, 2, 3))
-    norm, eps = math.sqrt(h["direction_sq"]), float(h["eps"])
+    norm, eps = (room(name, (), x.dtype) for name in ("norm", "eps"))
     gram, factor = (room(name, (n, n), x.dtype) for name in ("gram", "factor"))
-    other = room("other", x.shape, x.dtype, "C" if x.flags.c_contiguous else "F")
+    other, diagonal, transposed = room.like("other", x), factor.reshape(-1)[:: n + 1], gram.T
+    norm[...] = xp.sqrt(h["direction_sq"])
+    eps[...] = h["eps"]
+    xp.maximum(norm, eps, out=norm)
     now, then = (other, x) if steps % 2 else (x, other)  # so that the last step ends in x
-    np.divide(x, eps if norm < eps else norm, out=now)
+    xp.divide(x, norm, out=now)
     for _ in range(steps):
-        np.matmul(now, now.T, out=gram)  # a matrix and its transpose: half the work of others
-        np.matmul(gram, gram.T, out=factor)
+        xp.matmul(now, now.T, out=gram)  # a matrix and its transpose: half the work of others
+        xp.matmul(gram, transposed, out=factor)
         factor *= c
         gram *= b
         factor += gram
-        factor.reshape(-1)[:: n + 1] += a
-        np.matmul(factor, now, out=then)
+        diagonal += a
+        xp.matmul(factor, now, out=then)
         now, then = then, now
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from cuda.bindings import driver
 
 from fastopt.drivers.cuda.kernels import Kernel
+from fastopt.libraries import room_on_device as room_on_device  # one of the names
 
 
 class Memory:
