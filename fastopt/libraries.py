@@ -88,8 +88,10 @@ class CupyRoom(DeviceRoom):
     def on(self, stream: int) -> Iterator[None]:
         """See `DeviceRoom.on`."""
         cuda = self.xp.cuda
-        default = stream in _DEFAULT_STREAMS
-        own = cuda.Stream.null if default else cuda.ExternalStream(stream, self._device)
+        if stream in _DEFAULT_STREAMS:
+            own = cuda.Stream.null
+        else:
+            own = cuda.ExternalStream(stream, self._device)
         with cuda.Device(self._device), own:
             yield
 
@@ -113,11 +115,12 @@ class TorchRoom(DeviceRoom):
     def on(self, stream: int) -> Iterator[None]:
         """See `DeviceRoom.on`."""
         torch, cuda = self.xp, self.xp.cuda
-        default = stream in _DEFAULT_STREAMS
-        own = cuda.default_stream if default else cuda.ExternalStream
-        chosen = own(self._device) if default else own(stream, self._device)
+        if stream in _DEFAULT_STREAMS:
+            own = cuda.default_stream(self._device)
+        else:
+            own = cuda.ExternalStream(stream, self._device)
         # tensors that are made in the caller's inference mode could not be changed outside of it
-        with torch.inference_mode(False), torch.no_grad(), cuda.stream(chosen):
+        with torch.inference_mode(False), torch.no_grad(), cuda.stream(own):
             yield
 
     def _empty(self, count: int, dtype: Any) -> Any:
@@ -155,4 +158,7 @@ def _cupy_room(cupy: Any, device: int) -> DeviceRoom | None:
 
 
 def _torch_room(torch: Any, device: int) -> DeviceRoom | None:
-    return TorchRoom(torch, f"cuda:{device}") if torch.cuda.is_available() else None
+    if not torch.cuda.is_available():
+        return None
+    torch.cuda.init()  # streams of others ask for it and do not do it
+    return TorchRoom(torch, f"cuda:{device}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import sys
 import types
 
@@ -69,14 +71,74 @@ def test_nothing_asks_for_a_number_that_lies_on_the_device(torch, shape):
     _orthogonalize(row(5, square), x, TorchRoom(torch, "meta"))
 
 
-def test_tensors_of_an_inference_mode_are_changed_outside_of_it(torch):
-    """As `TorchRoom.on` has it: those of the room live on."""
+@pytest.mark.parametrize(("stream", "wanted"), [(0, "default"), (1, "default"), (1234, 1234)])
+def test_torch_works_on_the_stream_and_in_no_mode_of_the_caller(torch, monkeypatch, stream, wanted):
+    """What is made in the caller's inference mode could not be changed outside of it."""
+    used = []
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda device: "default")
+    monkeypatch.setattr(torch.cuda, "ExternalStream", lambda handle, device: handle)
+    monkeypatch.setattr(torch.cuda, "stream", lambda s: contextlib.nullcontext(used.append(s)))
     room = TorchRoom(torch, "cpu")
-    x = torch.ones((3, 4))
-    with torch.inference_mode(), torch.inference_mode(False):
-        _orthogonalize(row(1, torch.tensor(12.0)), x, room)
-    _orthogonalize(row(1, torch.tensor(12.0)), x, room)
-    assert not room("gram", (3, 3), x.dtype).is_inference()
+    with torch.inference_mode(), room.on(stream):
+        lent = room("a", (3,), torch.float32)
+        assert not torch.is_grad_enabled()
+    assert not lent.is_inference()
+    assert used == [wanted]
+
+
+class HostCupy:
+    """The calls of CuPy that `CupyRoom` makes, with its arguments in their order, over host memory."""
+
+    class ndarray:
+        def __new__(cls, shape, dtype=float, memptr=None, strides=None, order="C"):
+            memory = (ctypes.c_char * memptr.mem.size).from_address(memptr.mem.ptr)
+            return np.ndarray(shape, dtype, memory, memptr.offset, strides)
+
+    def __init__(self):
+        self.entered = []
+        null = self.context("null stream")
+        self.cuda = types.SimpleNamespace(
+            UnownedMemory=self.memory,
+            MemoryPointer=lambda mem, offset: types.SimpleNamespace(mem=mem, offset=offset),
+            Stream=types.SimpleNamespace(null=null),
+            ExternalStream=lambda ptr, device_id=-1: self.context((ptr, device_id)),
+            Device=lambda number: self.context(f"device {number}"),
+        )
+
+    def memory(self, ptr, size, owner, device_id=-1):
+        return types.SimpleNamespace(ptr=ptr, size=size, owner=owner)
+
+    @contextlib.contextmanager
+    def context(self, what):
+        self.entered.append(what)
+        yield
+
+
+class Described:
+    """An array as `DeviceArray` describes itself."""
+
+    def __init__(self, array):
+        self.array, self.nbytes = array, array.nbytes
+        strides = None if array.flags.c_contiguous else array.strides
+        place = {"shape": array.shape, "typestr": array.dtype.str, "strides": strides}
+        self.__cuda_array_interface__ = {**place, "data": (array.ctypes.data, False), "version": 3}
+
+
+@pytest.mark.parametrize("array", [np.ones(()), np.ones((2, 3), np.float32), np.ones((3, 2)).T])
+def test_cupy_sees_the_same_memory(array):
+    array = np.array(array, order="K")
+    seen = CupyRoom(HostCupy(), 0).view(Described(array))
+    assert (seen.shape, seen.dtype, seen.strides) == (array.shape, array.dtype, array.strides)
+    seen[...] = 5.0
+    assert (array == 5).all()
+
+
+@pytest.mark.parametrize(("stream", "wanted"), [(0, "null stream"), (1234, (1234, 2))])
+def test_cupy_works_on_the_stream_of_the_device(stream, wanted):
+    cupy = HostCupy()
+    with CupyRoom(cupy, 2).on(stream):
+        assert set(cupy.entered) == {"device 2", wanted}
+        assert cupy.entered.index("device 2") < cupy.entered.index(wanted)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -96,7 +158,7 @@ def test_rooms_lend_the_same_memory_again(torch, order):
 def library(name, found):
     made = types.ModuleType(name)
     made.is_available = lambda: found
-    made.cuda = types.SimpleNamespace(is_available=lambda: found)
+    made.cuda = types.SimpleNamespace(is_available=lambda: found, init=lambda: None)
     made.device = lambda text: text
     return made
 

@@ -32,7 +32,7 @@ def _orthogonalize(h: Any, x: Any, room: Any) -> None:
     gram, factor = (room(name, (n, n), x.dtype) for name in ("gram", "factor"))
     other, diagonal, transposed = room.like("other", x), factor.reshape(-1)[:: n + 1], gram.T
     norm[...] = xp.sqrt(h["direction_sq"])
-    eps[...] = h["eps"]
+    eps[...] = float(h["eps"])
     xp.maximum(norm, eps, out=norm)
     now, then = (other, x) if steps % 2 else (x, other)  # so that the last step ends in x
     xp.divide(x, norm, out=now)
@@ -90,7 +90,7 @@ class Muon(Optimizer):
     iteration in bfloat16; here it has the dtype of the parameter. optax.contrib.muon corrects the momentum, adds its
     epsilon to the norm, and has weights the other way round, so that its first ratio is that of columns to rows. A matrix that is taller than wide is iterated as its transpose. The products are
     NumPy's: their threads are those of its BLAS, which `fastopt.set_num_threads` does not set, and their last bits may
-    depend on them. Room for one more array of each parameter's size is kept for the direction.
+    depend on them; on a CUDA device they are CuPy's or PyTorch's (docs/cuda.md). Room for one more array of each parameter's size is kept for the direction.
 
     References
     ----------
