@@ -35,7 +35,8 @@ class Measure:
     whole : callable, optional
         ``whole(h, x, room)`` in Python, after a stage of the scope "tensor": it changes x in place, the slot `into` of one
         tensor as an array shaped like the parameter. ``h`` is the tensor's header row, with the totals;
-        ``room(name, shape, dtype, order)`` lends an array for intermediate results.
+        ``room(name, shape, dtype, order)``, or ``room.like(name, x)``, lends an array for intermediate results. ``room.xp`` is
+        the library of all these arrays: NumPy, and on a CUDA device CuPy or PyTorch, where totals are arrays without dimensions.
 
     Notes
     -----

@@ -11,9 +11,10 @@ import numpy as np
 
 from fastopt import gradients
 from fastopt.drivers import cpu, frame, threads
+from fastopt.libraries import Room
 from fastopt.table import Table
 from fastopt.variant import CLIP_ADAPTIVE, ROWS, Variant
-from fastopt.whole import Room, WholeTensors
+from fastopt.whole import WholeTensors
 from fastopt.workspace import Workspace
 
 _NO_ARRAYS = np.zeros(0, np.int64)

@@ -187,8 +187,8 @@ class Stateful(Formula):
     def _require_host(self, what: str) -> None:
         if self._workspace.on_device:
             raise TypeError(
-                f"{what}: {type(self).__name__} has parameters on a CUDA device; expected host memory, on a device "
-                "this is not there yet"
+                f"{what}: {type(self).__name__} has parameters on a CUDA device; expected host memory, where the compiled "
+                "code runs that is to call it"
             )
 
     def _require_support(self, ability: str) -> None:

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 
+from fastopt.libraries import Room
 from fastopt.workspace import Workspace
-
-
-class Room:
-    """Lends arrays for intermediate results: the same memory to one tensor after the other, in every step."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, np.dtype[Any]], np.ndarray] = {}
-
-    def __call__(
-        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], order: Any = "C"
-    ) -> np.ndarray:
-        """An array of unknown contents; another of the same name and dtype overwrites it."""
-        count = math.prod(shape)
-        kept = self._kept.get((name, dtype))
-        if kept is None or kept.size < count:
-            kept = self._kept[name, dtype] = np.empty(count, dtype)
-        return kept[:count].reshape(shape, order=order)
 
 
 class WholeTensors:

@@ -13,7 +13,7 @@ import devices
 import numpy as np
 import ptx
 
-from fastopt.drivers.cuda import offline, runtime
+from fastopt.drivers.cuda import offline, runtime, simulated
 
 CAPABILITY = (9, 0)
 
@@ -89,7 +89,8 @@ def _code(kernel, exact):
 
 def plug(monkeypatch):
     """Let devices be this one, and arrays on it those of `devices.OnDevice`."""
-    for function in (Memory, upload, download, copy, clear, finish, device_of, enter, launch):
+    own = Memory, upload, download, copy, clear, finish, device_of, enter, launch
+    for function in (*own, simulated.room_on_device):
         monkeypatch.setattr(runtime, function.__name__, function)
     begin = devices.OnDevice.__init__
 

@@ -87,6 +87,17 @@ def test_rows(cls):
     pair.require_equal()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.full)])
+def test_whole_tensors(dtype):
+    """Of Muon, whose products are NumPy's here."""
+    shapes = [(5, 9), (70, 130), (12, 5), (0, 3)]
+    pair = Pair(lambda p: fastopt.Muon(p, lr=0.013, eps=0.5), numbers(dtype, shapes))
+    pair.cuda.exact = True
+    for t in range(3):
+        pair.step(numbers(dtype, shapes, t), **({"clip_norm": 1.0} if t == 2 else {}))
+    pair.require_equal()
+
+
 def test_launches_per_step():
     """As docs/cuda.md says: two, whatever the number of tensors; three more for each stage of sums."""
     assert device.launches("AdamW", 3) == device.launches("AdamW", 20) == 2

@@ -52,14 +52,9 @@ def adopted(
 
 
 def _require_kernels(optimizer: type[Formula]) -> None:
-    missing = None
-    if any(measure.whole is not None for measure in optimizer.measures):
-        missing = "a stage of it is Python code over whole arrays"
     if optimizer.storages:
-        missing = "its slots are packed"
-    if missing:
         raise TypeError(
-            f"{optimizer.__name__} has no CUDA kernels yet: {missing}; keep its parameters in host memory"
+            f"{optimizer.__name__} has no CUDA kernels yet: its slots are packed; keep its parameters in host memory"
         )
 
 

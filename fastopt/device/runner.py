@@ -12,10 +12,12 @@ import numpy as np
 
 from fastopt.device.arrays import DeviceArray, adopt
 from fastopt.device.described import asker
+from fastopt.device.whole import DeviceWholeTensors
 from fastopt.device.workspace import DeviceTable, DeviceWorkspace
 from fastopt.drivers.cuda import kernels, lines, rows, runtime, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
 from fastopt.gradients import overlaps
+from fastopt.libraries import DeviceRoom
 from fastopt.slots import memory_order
 from fastopt.variant import MONITOR, PROPOSE, ROWS, Variant
 
@@ -29,6 +31,14 @@ class Launch:
     table: DeviceTable
     wide: Kernel | None = None
     more: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def run(self, runner: DeviceRunner, aligned: bool, known: dict[str, int]) -> None:
+        """Start it."""
+        kernel = self.wide if aligned and self.wide is not None else self.kernel
+        runner.launch(kernel, self.grid, self.table, {**known, **self.more})
+
+
+Plan = Sequence[Launch | DeviceWholeTensors]
 
 
 def gathering(kernel: Kernel, table: DeviceTable, columns: int) -> Launch:
@@ -57,9 +67,13 @@ class DeviceRunner:
         self.workspace = workspace
         self.stream, self.exact = 0, False
         self.tables: list[DeviceTable] | None = None  # others than the workspace's
-        self._plans: dict[Any, tuple[list[Launch], list[Launch]]] = {}
+        self._plans: dict[Any, tuple[Plan, Plan]] = {}
         self._arrangement: Any = None  # for which gradients were located
         self.decisions: Any = None  # room for what is decided on the device
+        self._room: DeviceRoom | None = None  # for what a library does to whole tensors
+        declared = workspace.declared
+        if any(measure.whole is not None for measure in declared.rule.measures):
+            self._room = runtime.room_on_device(workspace.device, declared.optimizer.__name__)
 
     # ---- gradients ------------------------------------------------------------------------------
 
@@ -184,7 +198,7 @@ class DeviceRunner:
         """The rule's stages, and nothing else."""
         self._launch_all(self._planned(frozenset())[0], False, known)
 
-    def _planned(self, options: frozenset[str]) -> tuple[list[Launch], list[Launch]]:
+    def _planned(self, options: frozenset[str]) -> tuple[Plan, Plan]:
         """The kernels of a step: those of its stages, and those that follow."""
         key = options, self.workspace.arrangement
         if key not in self._plans:
@@ -195,16 +209,19 @@ class DeviceRunner:
             self._plans = {key: (list(self._summing(both)), list(self._updating(both, options)))}
         return self._plans[key]
 
-    def _launch_all(self, launches: list[Launch], aligned: bool, known: dict[str, int]) -> None:
+    def _launch_all(self, launches: Plan, aligned: bool, known: dict[str, int]) -> None:
         for launch in launches:
-            kernel = launch.wide if aligned and launch.wide is not None else launch.kernel
-            self.launch(kernel, launch.grid, launch.table, {**known, **launch.more})
+            launch.run(self, aligned, known)
 
-    def _summing(self, both: list[tuple[DeviceTable, Variant]]) -> Iterator[Launch]:
+    def _summing(
+        self, both: list[tuple[DeviceTable, Variant]]
+    ) -> Iterator[Launch | DeviceWholeTensors]:
         for stage in range(both[0][1].stages):
             for table, variant in both:
                 yield self._prepare(table, variant, stage)
                 yield from self._measure(table, variant, stage)
+            if self._room is not None and both[0][1].rule.measures[stage].whole is not None:
+                yield DeviceWholeTensors(self.workspace, stage, self._room)
 
     def _updating(
         self, both: list[tuple[DeviceTable, Variant]], options: frozenset[str]
@@ -224,22 +241,27 @@ class DeviceRunner:
             if variant.has_lines and not {PROPOSE, ROWS} & options:
                 yield Launch(lines.commit(variant), (table.count, 1), table)
 
-    def move(self, name: str, active: np.ndarray | None = None) -> None:
+    def move(
+        self, name: str, active: np.ndarray | None = None, copies: Sequence[int] | None = None
+    ) -> None:
         """Apply a move of the rule's to every tensor, or those whose entry in `active` is not 0.
 
-        A fold is applied to those whose entry is the address of an array.
+        A fold is applied to those whose entry is the address of an array. With the addresses of copies of the
+        parameters, these are moved and the parameters stay.
         """
         w = self.workspace
         w.gradients[:] = w.everyone if active is None else active
         known = {**self.begin(), "counters": 0}
-        for table in w.device_tables:
+        tables = w.device_tables
+        if copies is not None:
+            tables = [table.of_parameters(copies, w.device) for table in tables]
+        for table in tables:
             variant = table.variant
             reads = name in dict(variant.rule.folds)
             aligned = not (reads and (w.gradients % 16).any())
             found = self._elements(table, partial(kernels.move, variant, name))
             for launch in (self._prepare(table, variant, None), found):
-                kernel = launch.wide if aligned and launch.wide is not None else launch.kernel
-                self.launch(kernel, launch.grid, table, {**known, **launch.more})
+                launch.run(self, aligned, known)
 
     def over(self, tables: list[DeviceTable]) -> DeviceRunner:
         """One that steps over other tables of the same tensors."""

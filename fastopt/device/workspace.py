@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,8 +89,20 @@ class DeviceTable:
         ]
         self.coefficients, self.blocks, self.partials = (memory.address for memory in self._room)
         self.stride = table.blocks.strides[0]
-        walked = [part.column for part in table.variant.parts if part.over == ELEMENT]
-        self.aligned = bool((table.addresses[:, walked] % 16 == 0).all())
+        self.aligned = self._aligned(table.addresses)
+
+    def _aligned(self, addresses: np.ndarray) -> bool:
+        walked = [part.column for part in self.variant.parts if part.over == ELEMENT]
+        return bool((addresses[:, walked] % 16 == 0).all())
+
+    def of_parameters(self, places: Sequence[int], device: int) -> DeviceTable:
+        """The table with other parameters than its own, at these addresses by the numbers of all tensors."""
+        addresses = self.host.addresses.copy()
+        addresses[:, 0] = [places[k] for k in self.host.tensors]
+        made = copy.copy(self)
+        made._held = [*self._held, Mirror(addresses, device)]
+        made.addresses, made.aligned = made._held[-1].address, self._aligned(addresses)
+        return made
 
     def over(self, names: Sequence[str], known: Mapping[str, int]) -> tuple[int, ...]:
         """The arguments of a kernel by name: this table's, or others that are known."""
@@ -157,6 +170,11 @@ class DeviceWorkspace(Workspace):
         found = np.zeros((len(self.parameters), self._results))
         runtime.download(found, self._totals.address, self.stream)
         return found
+
+    def total(self, k: int, i: int) -> DeviceArray:
+        """What stages have summed of tensor k, the i-th of their numbers: an array without dimensions."""
+        address = self._totals.address + 8 * (k * self._results + i)
+        return DeviceArray(self._totals, address, (), np.dtype(np.float64))
 
     def push_rows(self) -> None:
         """Let the device have what the host has changed of header rows alone."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import numpy as np
 
 from fastopt.hyperparameters import Interval
 from fastopt.measures import Measure
@@ -24,25 +21,29 @@ def _direction(c: Any, p: Any, g: Any, s: Any) -> tuple[Any, ...]:
     return d, d * d
 
 
-def _orthogonalize(h: Any, x: np.ndarray, room: Any) -> None:
+def _orthogonalize(h: Any, x: Any, room: Any) -> None:
     """Bring the singular values of x near 1, in place: steps of x = a x + b (x x') x + c (x x')^2 x."""
+    xp = room.xp
     if x.shape[0] > x.shape[1]:
         x = x.T
     n, steps = x.shape[0], int(h["ns_steps"])
     a, b, c = (float(h[f"ns_coefficient{i}"]) for i in (1, 2, 3))
-    norm, eps = math.sqrt(h["direction_sq"]), float(h["eps"])
+    norm, eps = (room(name, (), x.dtype) for name in ("norm", "eps"))
     gram, factor = (room(name, (n, n), x.dtype) for name in ("gram", "factor"))
-    other = room("other", x.shape, x.dtype, "C" if x.flags.c_contiguous else "F")
+    other, diagonal, transposed = room.like("other", x), factor.reshape(-1)[:: n + 1], gram.T
+    norm[...] = xp.sqrt(h["direction_sq"])
+    eps[...] = float(h["eps"])
+    xp.maximum(norm, eps, out=norm)
     now, then = (other, x) if steps % 2 else (x, other)  # so that the last step ends in x
-    np.divide(x, eps if norm < eps else norm, out=now)
+    xp.divide(x, norm, out=now)
     for _ in range(steps):
-        np.matmul(now, now.T, out=gram)  # a matrix and its transpose: half the work of others
-        np.matmul(gram, gram.T, out=factor)
+        xp.matmul(now, now.T, out=gram)  # a matrix and its transpose: half the work of others
+        xp.matmul(gram, transposed, out=factor)
         factor *= c
         gram *= b
         factor += gram
-        factor.reshape(-1)[:: n + 1] += a
-        np.matmul(factor, now, out=then)
+        diagonal += a
+        xp.matmul(factor, now, out=then)
         now, then = then, now
 
 
@@ -89,7 +90,7 @@ class Muon(Optimizer):
     iteration in bfloat16; here it has the dtype of the parameter. optax.contrib.muon corrects the momentum, adds its
     epsilon to the norm, and has weights the other way round, so that its first ratio is that of columns to rows. A matrix that is taller than wide is iterated as its transpose. The products are
     NumPy's: their threads are those of its BLAS, which `fastopt.set_num_threads` does not set, and their last bits may
-    depend on them. Room for one more array of each parameter's size is kept for the direction.
+    depend on them; on a CUDA device they are CuPy's or PyTorch's (docs/cuda.md). Room for one more array of each parameter's size is kept for the direction.
 
     References
     ----------

@@ -124,16 +124,27 @@ class NAG(Optimizer):
 
     def propose(self, grads: Any, out: Any = None, **options: Any) -> Any:
         """`Optimizer.propose`; without `lookahead` before it a RuntimeError."""
-        self._require_host("propose")
         self._require_ahead(True, "propose: call lookahead() first and take the gradient there")
         made = super().propose(grads, out, **options)
-        w, leaves = self._workspace, (self._forest.leaves(a) for a in (grads, made))
+        w, leaves = self._workspace, [self._forest.leaves(a) for a in (grads, made)]
+        if w.on_device:
+            self._move_copies_back(*leaves)
+            return made
         for k, (gradient, target) in enumerate(zip(*leaves, strict=True)):
             if gradient is None:
                 momentum = target.real.dtype.type(w.header["momentum"][k])
                 v = w.slots[k]["momentum_buffer"].read()
                 target[...] = self._back((0, momentum, 0), w.parameters[k], (v,))[0]
         return made
+
+    def _move_copies_back(self, gradients: list[Any], copies: list[Any]) -> None:
+        """On a device, move copies of the parameters that have no gradient."""
+        from fastopt.device import DeviceArray
+
+        absent = np.array([g is None for g in gradients], np.int64)
+        if absent.any():
+            with self._alone("propose"):
+                self._runner.move("back", absent, [DeviceArray.of(a).ctypes.data for a in copies])
 
     def _step(self, leaves: list[Any], request: Request) -> StepInfo:
         w = self._workspace

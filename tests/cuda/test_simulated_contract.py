@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from devices import Pair, numbers, on_device
 from kinds import each_case_and_dtype, every_class, ordinary
-from references import CASES, CLASSES, EVERY_CLASS, make, step
+from references import CASES, CLASSES, make, step
 
 import fastopt
 
@@ -28,18 +28,6 @@ def test_same_bits(case, dtype):
     for t in range(1, 4 if not case.cls.measures else 3):
         pair.step(numbers(dtype, [(n,) for n in lengths(case.cls)], seed=t))
     pair.require_equal()
-
-
-def has_kernels(cls):
-    return all(measure.whole is None for measure in cls.measures)
-
-
-@pytest.mark.parametrize(
-    "cls", [c for c in EVERY_CLASS if not has_kernels(c)], ids=lambda c: c.__name__
-)
-def test_without_kernels_a_clear_error(cls):
-    with pytest.raises(TypeError, match=f"{cls.__name__} has no CUDA kernels yet"):
-        cls(on_device(numbers(np.float32, [(4, 3)])))
 
 
 LINES = [c for c in CLASSES if any(slot.of_lines for slot in c.slots.values())]

@@ -183,6 +183,31 @@ def test_proposals(maker):
         pair.cuda.propose(on_device(grads), out=pair.device)
 
 
+def test_proposals_ahead_of_the_parameters():
+    """Of NAG: the parameters without a gradient go back by their momentum, in the copies only."""
+    pair = Pair(lambda p: make(fastopt.NAG, p), numbers(np.float32, SHAPES))
+    grads = numbers(np.float32, SHAPES)
+    with pytest.raises(RuntimeError, match=r"propose: call lookahead\(\) first"):
+        pair.cuda.propose(on_device(grads))
+    pair.step(grads)
+    for opt in (pair.cpu, pair.cuda):
+        opt.lookahead()
+    out = on_device(grads)
+    for missing in ((), (0,), (0, 1, 2)):
+        given = [None if k in missing else g for k, g in enumerate(numbers(np.float32, SHAPES, 1))]
+        mine = pair.cpu.propose(given, scale=0.5)
+        assert pair.cuda.propose(on_device(given), out, scale=0.5) is out
+        for a, b, c in zip(mine, out, pair.cuda.propose(on_device(given), scale=0.5), strict=True):
+            np.testing.assert_array_equal(a, b.array)
+            np.testing.assert_array_equal(a, np.asarray(c))
+        pair.require_equal()
+    for opt, own in ((pair.cpu, given), (pair.cuda, on_device(given))):
+        opt.step(own)
+    for a, b in zip(mine, pair.device, strict=True):
+        np.testing.assert_array_equal(a, b.array)
+    pair.require_equal()
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"clip_norm": 0.5, "skip_nonfinite": True}, {"zero_grads": True}]
 )

@@ -13,3 +13,4 @@ Memory, upload, download = runtime.Memory, runtime.upload, runtime.download
 copy, clear, launch = runtime.copy, runtime.clear, runtime.launch
 device_of, enter, devices = runtime.device_of, runtime.enter, runtime.devices
 finish = runtime.finish
+room_on_device = runtime.room_on_device

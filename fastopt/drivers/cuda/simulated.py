@@ -6,6 +6,7 @@ wide kernels' instructions are proved by their PTX only.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import threading
@@ -17,6 +18,7 @@ import numpy as np
 from numba import cuda
 
 from fastopt.drivers.arithmetic import Primitives
+from fastopt.libraries import DeviceRoom
 
 if TYPE_CHECKING:
     from fastopt.drivers.cuda.kernels import Kernel
@@ -185,6 +187,26 @@ def _simulated(kernel: Kernel) -> Any:
     found = function.__globals__
     found["quiet"], found["body"] = functools.partial(np.errstate, all="ignore"), function
     return cuda.jit(types.FunctionType(run.__code__, found))
+
+
+class HostRoom(DeviceRoom):
+    """Lends NumPy's arrays: it is the library that computes here."""
+
+    def view(self, array: Any) -> Any:
+        """See `DeviceRoom.view`."""
+        address = array.__cuda_array_interface__["data"][0]
+        memory: Any = (ctypes.c_char * array.nbytes).from_address(address)
+        order: Any = "C" if array.flags.c_contiguous else "F"
+        return np.frombuffer(memory, array.dtype).reshape(array.shape, order=order)
+
+    def on(self, stream: int) -> contextlib.AbstractContextManager[Any]:
+        """See `DeviceRoom.on`."""
+        return contextlib.nullcontext()
+
+
+def room_on_device(device: int, owner: str) -> DeviceRoom:
+    """NumPy's."""
+    return HostRoom()
 
 
 def devices() -> list[str]:
