@@ -11,7 +11,7 @@ from devices import SIMULATED, OnDevice
 import fastopt
 
 
-class ndarray:  # noqa: N801
+class ndarray:
     """As CuPy's."""
 
     asked = 0

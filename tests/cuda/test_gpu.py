@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -75,6 +77,39 @@ def test_graph(name, options):
     stream.synchronize()
     pair.require_equal()
     assert pair.cuda.skipped_steps == ("skip_nonfinite" in options)
+
+
+GRAPH_OF_MATRICES = """
+import numpy as np, torch, fastopt
+start, grad = np.random.default_rng(0).normal(size=(2, 30, 50)).astype(np.float32)
+params = [torch.from_numpy(start.copy()).cuda() for _ in range(2)]
+plain, captured = (fastopt.Muon(p, lr=0.1) for p in params)
+on = torch.from_numpy(grad).cuda()
+stream = torch.cuda.Stream()
+torch.cuda.synchronize()
+for _ in range(2):
+    captured.step(on, stream=stream)
+torch.cuda.synchronize()
+graph = torch.cuda.CUDAGraph()
+with torch.cuda.graph(graph, stream=stream):
+    captured.step(on)
+for _ in range(3):
+    graph.replay()
+for _ in range(5):
+    plain.step(on)
+torch.cuda.synchronize()
+torch.testing.assert_close(params[0], params[1], rtol=0, atol=1e-5)
+cpu = fastopt.Muon(start, lr=0.1)
+for _ in range(5):
+    cpu.step(grad)
+torch.testing.assert_close(params[0].cpu(), torch.from_numpy(start), rtol=0, atol=1e-3)
+"""
+
+
+def test_graph_of_matrices():
+    """By PyTorch, in a process that has no CuPy, which captures no products of matrices."""
+    pytest.importorskip("torch")
+    subprocess.run([sys.executable, "-c", GRAPH_OF_MATRICES], check=True)
 
 
 def test_graph_of_torch():

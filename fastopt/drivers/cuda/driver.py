@@ -17,7 +17,6 @@ from cuda.bindings import driver
 from fastopt.drivers.cuda.kernels import Kernel
 from fastopt.libraries import room_on_device as room_on_device  # one of the names
 
-
 #: Bytes of a copy to the device: the driver takes so many along at once, and for more would wait for the stream.
 _AT_ONCE = 1 << 16
 
