@@ -91,9 +91,25 @@ class CupyRoom(DeviceRoom):
         if stream in _DEFAULT_STREAMS:
             own = cuda.Stream.null
         else:
-            own = cuda.ExternalStream(stream, self._device)
+            own = self._external(stream)
         with cuda.Device(self._device), own:
             yield
+
+    def _external(self, stream: int) -> Any:
+        cuda = self.xp.cuda
+        if hasattr(cuda.Stream, "from_external"):  # CuPy 14, which warns of the other
+            return cuda.Stream.from_external(_Handle(stream))
+        return cuda.ExternalStream(stream, self._device)
+
+
+class _Handle:
+    """A stream by the CUDA stream protocol."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._number
 
 
 class TorchRoom(DeviceRoom):
