@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 
 import numpy as np
@@ -247,7 +246,7 @@ def test_values_of_options_compile_nothing(name):
 @pytest.mark.parametrize(
     "name", [ordinary(name, when=name == "SGD") for name in ("SGD", "NAG", "Adafactor")]
 )
-def test_no_gradient_is_kept_alive(name):
+def test_no_gradient_is_kept_alive(name, collect):
     opt, _ = begun(name, **ALWAYS)
     opt.monitor = True
     plain, _ = begun(name)
@@ -262,5 +261,5 @@ def test_no_gradient_is_kept_alive(name):
             alive = [weakref.ref(g) for g in grads]
             call(grads)
             del grads
-            gc.collect()
+            collect()
             assert not any(ref() is not None for ref in alive)
