@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import subprocess
@@ -33,6 +34,7 @@ def variants():
                 yield ordinary(variant, when=dtype == np.float32 or variant == found[0])
 
 
+@functools.cache
 def preferred_bits():
     """The width that LLVM's cost model chooses for a plain loop on this processor."""
     import numba

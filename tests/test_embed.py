@@ -7,7 +7,7 @@ import weakref
 import numba
 import numpy as np
 import pytest
-from kinds import each_kind_and_dtype
+from kinds import each_loop_and_dtype
 from numba.core.errors import TypingError
 from own_optimizers import Literal
 from references import CASES, CLASSES, make
@@ -25,7 +25,7 @@ def bits(opt):
     return [p.tobytes(), *((n, np.asarray(v).tobytes()) for n, v in opt.state[0].items())]
 
 
-@each_kind_and_dtype([c for c in CLASSES if "jit_step" in c.supports])
+@each_loop_and_dtype([c for c in CLASSES if "jit_step" in c.supports])
 def test_the_same_bits_as_step(cls, dtype):
     p, q = (np.linspace(-1, 1, 5000, dtype=dtype) for _ in range(2))
     opt, plain = make(cls, p), make(cls, q)
