@@ -10,6 +10,7 @@ from references import CASES, EVERY_CLASS
 from references_matrices import CASES as MATRIX_CASES
 
 import fastopt
+from fastopt import contract
 from fastopt.contract import CHECKS, DTYPES, _required, same_bits_in_shares, steps_rows
 
 
@@ -108,7 +109,9 @@ def test_running_fields_reach_the_formula():
         (LosesNaN, "not_a_number"),
     ],
 )
-def test_broken_optimizers_are_told(cls, said):
+def test_broken_optimizers_are_told(cls, said, monkeypatch):
+    compiles_more = same_bits_in_shares, steps_rows
+    monkeypatch.setattr(contract, "CHECKS", [c for c in CHECKS if c not in compiles_more])
     with pytest.raises(AssertionError, match=said):
         fastopt.check(cls)
 
