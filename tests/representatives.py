@@ -19,8 +19,9 @@ REPRESENTATIVES = {
     "Prodigy": (fastopt.Prodigy, {}),
     "ScheduleFreeSGD": (fastopt.ScheduleFreeSGD, {"lr": 0.1}),
 }
-# to options the first two are as SGD is, and Adafactor as a rule with lines and one with sums of tensors
-_ALIKE = ("AdamW", "ScheduleFreeSGD", "Adafactor")
+AS_SGD = ("AdamW", "ScheduleFreeSGD")  # to options
+# Adafactor is as RowwiseAdagrad and LAMB together, and its kernels take the longest to compile
+_ALIKE = (*AS_SGD, "Adafactor")
 each_optimizer = pytest.mark.parametrize(
     "name", [ordinary(name, when=name not in _ALIKE) for name in REPRESENTATIVES]
 )

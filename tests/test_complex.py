@@ -7,7 +7,7 @@ import pytest
 from case import inputs_of
 from kinds import each_case_and_dtype, each_kind_and_dtype, ordinary
 from references import CASES, CLASSES, make, step
-from representatives import ALWAYS, HARMLESS, REPRESENTATIVES, arrays, each_dtype
+from representatives import ALWAYS, AS_SGD, HARMLESS, REPRESENTATIVES, arrays, each_dtype
 
 import fastopt
 
@@ -60,11 +60,7 @@ def test_as_pairs_of_reals(cls, dtype):
 @each_dtype
 @pytest.mark.parametrize(
     "name",
-    [
-        ordinary(n, when=n not in ("AdamW", "ScheduleFreeSGD"))
-        for n, (cls, _) in REPRESENTATIVES.items()
-        if cls in TAKING
-    ],
+    [ordinary(n, when=n not in AS_SGD) for n, (c, _) in REPRESENTATIVES.items() if c in TAKING],
 )
 def test_averaged_bounded_clamped_and_monitored_as_pairs_of_reals(name, dtype):
     cls, values = REPRESENTATIVES[name]

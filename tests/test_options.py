@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from kinds import ordinary
 from representatives import (
+    AS_SGD,
     HARMLESS,
     REPRESENTATIVES,
     arrays,
@@ -62,9 +63,7 @@ def transformed(grads, info, scale=1.0, clip_norm=None, clip_norm_each=None, cli
 
 @each_dtype
 @pytest.mark.parametrize("options", CLIPPING, ids=str)
-@pytest.mark.parametrize(
-    "name", [ordinary(n, when=n not in ("AdamW", "ScheduleFreeSGD")) for n in REPRESENTATIVES]
-)
+@pytest.mark.parametrize("name", [ordinary(n, when=n not in AS_SGD) for n in REPRESENTATIVES])
 def test_a_step_with_options_is_an_ordinary_one_with_other_gradients(name, options, dtype):
     opt, params = begun(name, dtype)
     plain, expected = begun(name, dtype)
