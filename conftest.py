@@ -1,5 +1,6 @@
 """Names that docstring examples use without importing them."""
 
+import gc
 import importlib.util
 import os
 
@@ -24,6 +25,11 @@ if importlib.util.find_spec("matplotlib") is None or not importlib.util.find_spe
     collect_ignore += ["fastopt/study/figures", "fastopt/study/animation.py"]
 if not all(importlib.util.find_spec(m) for m in ("bokeh", "sympy", "matplotlib")):
     collect_ignore += ["fastopt/study/playground"]
+
+
+def pytest_collection_finish():
+    """Thousands of tests and what they import are there to stay: `gc.collect` in a test need not walk them."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,15 @@
 """Fixtures for several modules of tests."""
 
+import gc
+
 import pytest
+
+
+@pytest.fixture
+def collect():
+    """`gc.collect` over what the test makes: to walk all kernels of the process takes a second."""
+    gc.freeze()
+    return gc.collect
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 Compiling is what the tests cost, so that a class more should cost few kernels. Of every class the formula is proved,
 in float32 for all its cases and in float64 for the first, by kernels that serve many tests. What only the drivers
-could do wrong (threads, embedded steps, options) is tried with one class of each kind.
+could do wrong is tried with one class of each kind (rows, first steps) or, where the loops alone matter (threads,
+embedded steps), with one of each loop.
 """
 
 from __future__ import annotations
@@ -21,7 +22,19 @@ def kind(cls):
     return *parts, *sorted(cls.moves), *sorted(cls.folds)
 
 
-ONE_OF_EACH_KIND = list({kind(cls): cls for cls in reversed(CLASSES)}.values())
+def loop(cls):
+    """What stands in the loops of a class: kinds of one loop differ by numbers of slots and by what precedes it."""
+    measured = tuple((m.scope, m.reduce) for m in cls.measures)
+    shapes = frozenset(slot.shape for slot in cls.slots.values()) - {"element"}
+    begun = any(slot.initial is not None for slot in cls.slots.values())
+    return measured, shapes, begun, bool(cls.shared), bool(cls.moves), bool(cls.folds)
+
+
+def one_of_each(alike):
+    return list({alike(cls): cls for cls in reversed(CLASSES)}.values())
+
+
+ONE_OF_EACH_KIND, ONE_OF_EACH_LOOP = one_of_each(kind), one_of_each(loop)
 
 every_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 
@@ -31,19 +44,19 @@ def ordinary(*values, when):
     return pytest.param(*values, marks=() if when else pytest.mark.full)
 
 
-def each_kind(classes=CLASSES):
-    chosen = [ordinary(c, when=c in ONE_OF_EACH_KIND) for c in classes]
-    return pytest.mark.parametrize("cls", chosen, ids=lambda c: c.__name__)
-
-
-def each_kind_and_dtype(classes=CLASSES):
+def each_kind_and_dtype(classes=CLASSES, one_of_each=ONE_OF_EACH_KIND):
     """One of each kind in float32."""
     chosen = [
-        ordinary(c, dtype, when=c in ONE_OF_EACH_KIND and dtype == np.float32)
+        ordinary(c, dtype, when=c in one_of_each and dtype == np.float32)
         for c in classes
         for dtype in (np.float32, np.float64)
     ]
     return pytest.mark.parametrize(("cls", "dtype"), chosen, ids=lambda v: v.__name__)
+
+
+def each_loop_and_dtype(classes=CLASSES):
+    """One of each loop in float32."""
+    return each_kind_and_dtype(classes, ONE_OF_EACH_LOOP)
 
 
 def each_case_and_dtype(cases=CASES):

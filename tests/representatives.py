@@ -15,11 +15,13 @@ REPRESENTATIVES = {
     "NAG": (fastopt.NAG, {"lr": 0.1}),
     "LAMB": (fastopt.LAMB, {"lr": 0.1}),
     "Adafactor": (fastopt.Adafactor, {"lr": 0.1}),
+    "RowwiseAdagrad": (fastopt.RowwiseAdagrad, {"lr": 0.1}),
     "Prodigy": (fastopt.Prodigy, {}),
     "ScheduleFreeSGD": (fastopt.ScheduleFreeSGD, {"lr": 0.1}),
 }
-# to options these are as SGD is
-_ALIKE = ("AdamW", "ScheduleFreeSGD")
+AS_SGD = ("AdamW", "ScheduleFreeSGD")  # to options
+# Adafactor is as RowwiseAdagrad and LAMB together, and its kernels take the longest to compile
+_ALIKE = (*AS_SGD, "Adafactor")
 each_optimizer = pytest.mark.parametrize(
     "name", [ordinary(name, when=name not in _ALIKE) for name in REPRESENTATIVES]
 )
@@ -27,6 +29,13 @@ each_optimizer = pytest.mark.parametrize(
 each_dtype = pytest.mark.parametrize(
     "dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.full)]
 )
+
+# Every set of options is a kernel for each of the above: tests of one of them use that of all of them.
+ALWAYS = {"ema_decay": 0.75, "bounds": (-2.0, 2.5)}  # and `monitor`
+EVERYTHING = {
+    "scale": 0.3, "clip_norm": 2.0, "clip_value": 0.4, "skip_nonfinite": True, "zero_grads": True,
+}  # fmt: skip
+HARMLESS = {"clip_value": 1e9, "zero_grads": True}  # to whoever steps with copies
 
 SHAPES = ((5, 7), (), (0,), (4100,))
 
@@ -61,6 +70,15 @@ def begun(name, dtype=np.float32, steps=2, **more):
     opt = make(name, params, **more)
     for t in range(steps):
         step(opt, arrays(dtype, seed=10 + t))
+    return opt, params
+
+
+def begun_with_everything(name, dtype=np.float32):
+    params = arrays(dtype)
+    opt = make(name, params, **ALWAYS)
+    opt.monitor = True
+    for t in range(2):
+        step(opt, arrays(dtype, seed=10 + t), **HARMLESS)
     return opt, params
 
 

@@ -157,7 +157,7 @@ def test_compare(tmp_path):
     (("--optimizers", "Adam(lr=-1)"), "lr"),
     (("--start", "1"), "expected a point such as -1.5,2"),
     (("--start", "a,b"), "expected a point such as -1.5,2"),
-    (("--out", "absent/film.gif", "--steps", "2", "--dpi", "20"), "absent"),
+    (("--optimizers", "SGD,Adam", "--out", "absent/film.gif", "--steps", "2", "--dpi", "20"), "absent"),
 ])  # fmt: skip
 def test_compare_refuses(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

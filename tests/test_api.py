@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import inspect
 import sys
 import threading
@@ -502,14 +501,14 @@ def test_gradients_are_freed_after_the_step(wrap, make_gradient):
     assert freed() is None
 
 
-def test_gradients_are_freed_after_a_refusal():
+def test_gradients_are_freed_after_a_refusal(collect):
     opt = fastopt.Adam([np.ones(50), np.ones(3)])
     g = np.ones(50)
     freed = weakref.ref(g)
     with pytest.raises(ValueError, match="gradient of 1"):
         opt.step([g, np.ones(4)])
     del g
-    gc.collect()
+    collect()
     assert freed() is None
 
 
@@ -527,12 +526,12 @@ def test_many_short_lived_gradients():
     assert opt.state[0]["step"] == 225
 
 
-def test_parameters_are_held_while_the_optimizer_lives():
+def test_parameters_are_held_while_the_optimizer_lives(collect):
     p = np.ones(100)
     opt = fastopt.SGD(p, lr=0.5)
     held = weakref.ref(p)
     del p
-    gc.collect()
+    collect()
     assert held() is not None
     opt.step(np.ones(100))
     np.testing.assert_array_equal(held(), np.full(100, 0.5))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kinds import ONE_OF_EACH_KIND, ordinary
+from kinds import ONE_OF_EACH_LOOP, ordinary
 from packed_storage import packed
 from references import CASES, cases_of, is_noisy, step
 from stages import entry, staged_step
@@ -46,7 +46,7 @@ def with_tile(cls, tile):
     return type(cls.__name__, (cls,), {**names, "tile": tile})
 
 
-FIRSTS = [cases_of(cls)[0] for cls in ONE_OF_EACH_KIND]
+FIRSTS = [cases_of(cls)[0] for cls in ONE_OF_EACH_LOOP]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.full)])

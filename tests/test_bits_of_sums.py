@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kinds import each_kind_and_dtype
+from kinds import each_loop_and_dtype
 from references import CLASSES, cases_of, step
 from stages import staged_step
 
@@ -29,7 +29,7 @@ def run(cls, dtype, *, shares=1, pieces=None):
     return [p.tobytes() for p in params] + state
 
 
-@each_kind_and_dtype([cls for cls in CLASSES if cls.measures])
+@each_loop_and_dtype([cls for cls in CLASSES if cls.measures])
 def test_same_bits(cls, dtype):
     expected = run(cls, dtype)
     assert run(cls, dtype, shares=2) == expected, "two threads"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from kinds import ordinary
+from kinds import ONE_OF_EACH_KIND, ordinary
 from llvmlite import ir
 from loops import innermost_loop
 from references import CLASSES, cases_of
@@ -22,7 +23,7 @@ from fastopt.drivers import compile, cpu, machine, steps, tile
 
 
 def variants():
-    """All in float32, and the first of each class in float64: those that other tests compile as well."""
+    """All in float32, and one of each kind in float64: those that other tests compile as well."""
     for cls in CLASSES:
         for dtype in (np.float32, np.float64):
             found = [
@@ -30,9 +31,11 @@ def variants():
                 for case in cases_of(cls)
             ]
             for variant in dict.fromkeys(found):
-                yield ordinary(variant, when=dtype == np.float32 or variant == found[0])
+                wide = cls in ONE_OF_EACH_KIND and variant == found[0]
+                yield ordinary(variant, when=dtype == np.float32 or wide)
 
 
+@functools.cache
 def preferred_bits():
     """The width that LLVM's cost model chooses for a plain loop on this processor."""
     import numba

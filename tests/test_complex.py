@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from case import inputs_of
-from kinds import each_case_and_dtype, each_kind_and_dtype
+from kinds import each_case_and_dtype, each_kind_and_dtype, ordinary
 from references import CASES, CLASSES, make, step
-from representatives import arrays
+from representatives import ALWAYS, AS_SGD, HARMLESS, REPRESENTATIVES, arrays, each_dtype
 
 import fastopt
 
@@ -28,29 +28,46 @@ def test_those_that_take_them_are_those_without_lines():
             make(cls, np.ones(2, complex))
 
 
-@each_kind_and_dtype(TAKING)
-def test_as_pairs_of_reals(cls, dtype):
-    """The same bits, in every slot, with the options of a step too."""
+def step_as_pairs(make, dtype, **options):
+    """The same bits, in every slot, for complex numbers and for pairs of reals."""
     shapes = ((5, 3), (), (0,), (2100,))
     params = arrays(WIDE[dtype], shapes=shapes)
     reals = [pairs(p).copy() for p in params]
-    more = {"ema_decay": 0.75, "bounds": (-1.5, 1.5)}
-    mine, peer = make(cls, params, **more), make(cls, reals, **more)
+    mine, peer = make(params), make(reals)
     for t in range(4):
         grads = arrays(WIDE[dtype], seed=t, shapes=shapes)
         same = [pairs(g).copy() for g in grads]
         infos = []
         for opt, given in ((mine, grads), (peer, same)):
+            opt.monitor = bool(options)
             if isinstance(opt, fastopt.NAG):
                 opt.lookahead()
-            inputs = inputs_of(cls, opt.steps_taken)
-            infos.append(opt.step(given, scale=0.5, clip_norm=20.0, clip_value=0.9, **inputs))
+            inputs = inputs_of(type(opt), opt.steps_taken)
+            infos.append(opt.step(given, scale=0.5, clip_norm=20.0, **options, **inputs))
         assert infos[0] == infos[1]
     for k, (p, q) in enumerate(zip(params, reals, strict=True)):
         assert p.tobytes() == q.tobytes()
-        assert mine.ema_params[k].tobytes() == peer.ema_params[k].tobytes()
         for name, value in peer.state[k].items():
             assert np.asarray(mine.state[k][name]).tobytes() == np.asarray(value).tobytes(), name
+    return mine, peer
+
+
+@each_kind_and_dtype(TAKING)
+def test_as_pairs_of_reals(cls, dtype):
+    step_as_pairs(lambda params: make(cls, params), dtype)
+
+
+@each_dtype
+@pytest.mark.parametrize(
+    "name",
+    [ordinary(n, when=n not in AS_SGD) for n, (c, _) in REPRESENTATIVES.items() if c in TAKING],
+)
+def test_averaged_bounded_clamped_and_monitored_as_pairs_of_reals(name, dtype):
+    cls, values = REPRESENTATIVES[name]
+    options = {**HARMLESS, "clip_value": 0.9}
+    mine, peer = step_as_pairs(lambda params: cls(params, **values, **ALWAYS), dtype, **options)
+    for e, f in zip(mine.ema_params, peer.ema_params, strict=True):
+        assert e.tobytes() == f.tobytes()
 
 
 @each_case_and_dtype([c for c in CASES if c.torch and c.cls in TAKING])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import pickle
 import weakref
 
@@ -286,13 +285,13 @@ def test_a_pickle_holds_no_gradient_and_no_kernel():
     assert len(data) < 3 * 8000 + 4000
 
 
-def test_an_optimizer_that_is_dropped_frees_its_memory():
+def test_an_optimizer_that_is_dropped_frees_its_memory(collect):
     p = np.ones(1000)
     opt = fastopt.Adam(p)
     opt.step(np.ones(1000))
     kept = [weakref.ref(opt), weakref.ref(opt.state[0]["exp_avg"].base)]
     del opt
-    gc.collect()
+    collect()
     assert [r() for r in kept] == [None, None]
 
 

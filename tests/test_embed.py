@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 
 import numba
 import numpy as np
 import pytest
-from kinds import each_kind_and_dtype
+from kinds import each_loop_and_dtype
 from numba.core.errors import TypingError
 from own_optimizers import Literal
 from references import CASES, CLASSES, make
@@ -26,7 +25,7 @@ def bits(opt):
     return [p.tobytes(), *((n, np.asarray(v).tobytes()) for n, v in opt.state[0].items())]
 
 
-@each_kind_and_dtype([c for c in CLASSES if "jit_step" in c.supports])
+@each_loop_and_dtype([c for c in CLASSES if "jit_step" in c.supports])
 def test_the_same_bits_as_step(cls, dtype):
     p, q = (np.linspace(-1, 1, 5000, dtype=dtype) for _ in range(2))
     opt, plain = make(cls, p), make(cls, q)
@@ -162,7 +161,7 @@ def test_handed_out_twice_it_is_the_same_state():
     assert opt.state[0]["step"] == 2
 
 
-def test_the_state_keeps_the_slots_alive():
+def test_the_state_keeps_the_slots_alive(collect):
     """Without that, a kernel that outlives its optimizer would write to freed memory."""
 
     def hand_out(p):
@@ -172,7 +171,7 @@ def test_the_state_keeps_the_slots_alive():
 
     p = np.ones(3)
     kernel, state, slab = hand_out(p)
-    gc.collect()
+    collect()
     assert slab() is not None
     q = np.ones(3)
     plain = fastopt.Adam(q)
@@ -181,7 +180,7 @@ def test_the_state_keeps_the_slots_alive():
         plain.step(g)
     np.testing.assert_array_equal(p, q)
     del state, kernel
-    gc.collect()
+    collect()
     assert slab() is None
 
 
@@ -212,14 +211,14 @@ def test_another_variant_is_refused_and_changes_nothing(change):
     np.testing.assert_array_equal(p, [0.0] * 3)
 
 
-def test_slots_in_use_are_not_dropped():
+def test_slots_in_use_are_not_dropped(collect):
     p = np.ones(3)
     opt = fastopt.Adam(p, amsgrad=True)
     kernel, state = opt.jit_step()
     slab = weakref.ref(opt.state[0]["max_exp_avg_sq"].base)
     with pytest.raises(RuntimeError, match="jit_step"):
         opt.param_groups[0]["amsgrad"] = False
-    gc.collect()
+    collect()
     assert slab() is not None
     kernel(p, np.ones(3), state)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -18,13 +17,13 @@ import fastopt
 
 # what a step takes beside gradients is an option, and options are held in Python
 @pytest.mark.parametrize("cls", [c for c in CLASSES if not c.inputs], ids=lambda c: c.__name__)
-def test_a_step_allocates_nothing(cls):
+def test_a_step_allocates_nothing(cls, collect):
     p, g = np.ones(5000, np.float32), np.ones(5000, np.float32)
     opt = make(cls, p)
     for _ in range(5):
         plain_step(opt, g)
     traced = np.zeros(2, np.int64)  # numbers of Python's would be traced themselves
-    gc.collect()
+    collect()
     tracemalloc.start()
     try:
         for _ in range(2):  # what the interpreter caches at the first traced calls

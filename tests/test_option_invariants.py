@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 
 import numpy as np
@@ -10,10 +9,14 @@ import pytest
 from kinds import ordinary
 from numba.core import event
 from representatives import (
+    ALWAYS,
+    EVERYTHING,
+    HARMLESS,
     REPRESENTATIVES,
     SHAPES,
     arrays,
     begun,
+    begun_with_everything,
     bits,
     each_dtype,
     each_optimizer,
@@ -23,10 +26,6 @@ from representatives import (
 
 import fastopt
 
-EVERYTHING = {
-    "scale": 0.3, "clip_norm": 2.0, "clip_value": 0.4, "skip_nonfinite": True, "zero_grads": True,
-}  # fmt: skip
-ALWAYS = {"ema_decay": 0.75, "bounds": (-2.0, 2.5)}
 SIZES = ((5, 7), (), (0,), (9000,), (70, 130))
 
 
@@ -77,14 +76,13 @@ def test_same_bits_over_several_tables(name):
 @pytest.mark.parametrize("place", [0, -1])
 @each_optimizer
 def test_a_skipped_step_changes_nothing(name, place, dtype):
-    opt, params = begun(name, dtype, **ALWAYS)
-    opt.monitor = True
+    opt, params = begun_with_everything(name, dtype)
     before, average = bits(opt), [e.tobytes() for e in opt.ema_params]
     for wrong in (np.nan, np.inf, -np.inf):
         grads = arrays(dtype, seed=4)
         grads[place].flat[place] = wrong
         near = [p.copy() for p in params]
-        info = step(opt, grads, skip_nonfinite=True, zero_grads=True)
+        info = step(opt, grads, skip_nonfinite=True, **HARMLESS)
         assert info.skipped
         assert not np.isfinite(info.grad_norm)
         assert info.update_norm is info.param_norm is None
@@ -200,7 +198,7 @@ def test_wrong_options_change_nothing(error, options):
 
 @each_optimizer
 def test_wrong_gradients_change_nothing_whatever_the_options(name):
-    opt, params = begun(name, **ALWAYS)
+    opt, params = begun_with_everything(name)
     if name == "NAG":
         opt.lookahead()
     before = bits(opt)
@@ -229,8 +227,7 @@ def test_wrong_gradients_change_nothing_whatever_the_options(name):
     "name", [ordinary(name, when=name in ("SGD", "LAMB")) for name in REPRESENTATIVES]
 )
 def test_values_of_options_compile_nothing(name):
-    opt, _ = begun(name, np.float32, **ALWAYS)
-    opt.monitor = True
+    opt, _ = begun_with_everything(name)
     used = [EVERYTHING, {"clip_norm_each": 1.0}, {"scale": 2.0}]
     for options in used:
         step(opt, arrays(np.float32), **options)
@@ -247,11 +244,10 @@ def test_values_of_options_compile_nothing(name):
 @pytest.mark.parametrize(
     "name", [ordinary(name, when=name == "SGD") for name in ("SGD", "NAG", "Adafactor")]
 )
-def test_no_gradient_is_kept_alive(name):
-    opt, _ = begun(name, **ALWAYS)
-    opt.monitor = True
+def test_no_gradient_is_kept_alive(name, collect):
+    opt, _ = begun_with_everything(name)
     plain, _ = begun(name)
-    calls = [lambda g: step(opt, g), lambda g: step(opt, g, **EVERYTHING), opt.accumulate]
+    calls = [lambda g: step(plain, g), lambda g: step(opt, g, **EVERYTHING), opt.accumulate]
     calls.append(lambda g: plain.propose(g) if name != "NAG" else None)
     for call in calls:
         for build in (
@@ -262,5 +258,5 @@ def test_no_gradient_is_kept_alive(name):
             alive = [weakref.ref(g) for g in grads]
             call(grads)
             del grads
-            gc.collect()
+            collect()
             assert not any(ref() is not None for ref in alive)
