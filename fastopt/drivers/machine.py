@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from llvmlite.binding import get_host_cpu_name
+from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 # Flush-to-zero and denormals-are-zero of x86's MXCSR; FZ of aarch64's FPCR.
@@ -78,8 +79,20 @@ read_int64 = _reader(64)
 @intrinsic(prefer_literal=True)
 def prefetch(typingctx: Any, address: Any, lines: Any) -> Any:
     """Ask for a literal number of cache lines from an address on; harmless beyond the end of memory."""
-    count = lines.literal_value
+    return types.void(types.int64, lines), _asking(lines.literal_value)
 
+
+@intrinsic(prefer_literal=True)
+def prefetch_stream(typingctx: Any, address: Any, lines: Any) -> Any:
+    """The same for arrays that are walked from end to end; nothing on processors that it would hold up."""
+    return types.void(types.int64, lines), _asking(lines.literal_value if _ASKS_FOR_STREAMS else 0)
+
+
+# AMD's Zen cores see streams by themselves, and are slower with requests (docs/decisions/0023).
+_ASKS_FOR_STREAMS = not (config.CPU_NAME or get_host_cpu_name()).startswith("znver")
+
+
+def _asking(count: int) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
         arguments_of = [byte, i32, i32, i32]
@@ -90,7 +103,7 @@ def prefetch(typingctx: Any, address: Any, lines: Any) -> Any:
             builder.call(call, [builder.inttoptr(place, byte), i32(0), i32(3), i32(1)])
         return context.get_dummy_value()
 
-    return types.void(types.int64, lines), codegen
+    return codegen
 
 
 def emit_flush(builder: Any, triple: str) -> Any:

@@ -36,7 +36,7 @@ from fastopt.drivers import (
 )
 from fastopt.drivers.compile import Compiled, compiled, rule_function
 from fastopt.drivers.generate import generated, tuple_of
-from fastopt.drivers.machine import pointer, prefetch
+from fastopt.drivers.machine import pointer, prefetch_stream
 from fastopt.scalar import clamp, maximum
 from fastopt.storage import Storage
 from fastopt.variant import (
@@ -65,7 +65,8 @@ from fastopt.variant import (
 
 # How many elements ahead memory is asked for, once in a block. Divisions and roots keep so many
 # instructions waiting that the processor no longer sees the next loads in time: asking for them made
-# steps that stream from memory up to 20% faster, and cost nothing in the cache (docs/decisions/0005).
+# steps that stream from memory up to 20% faster, and cost nothing in the cache (docs/decisions/0005); not on
+# all processors (0023).
 AHEAD = 1024
 CACHE_LINE = 64
 
@@ -109,7 +110,7 @@ def names(variant: Variant, body: Body) -> dict[str, Any]:
         body.name: rule_function(body.function),
         "zero": variant.dtype.type(0),
         "one": variant.dtype.type(1),
-        "prefetch": prefetch,
+        "prefetch": prefetch_stream,
         "clamp": clamp,
         "maximum": maximum,
         "block_key": noise.block_key,
