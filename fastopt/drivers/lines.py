@@ -68,9 +68,13 @@ def measure(variant: Variant, stage: int) -> Compiled:
     reduce = add if plus else largest
 
     def add_slice(partials, found, first):  # type: ignore[no-untyped-def]
-        for n in range(found.size):
-            old, new = 0.0 if first else partials[n], np.float64(found[n])
-            partials[n] = old + new if plus else maximum(old, new)
+        if first:
+            for n in range(found.size):
+                partials[n] = found[n]
+        else:
+            for n in range(found.size):
+                a, b = partials[n], np.float64(found[n])
+                partials[n] = a + b if plus else maximum(a, b)
 
     onto = compiled(add_slice)
 
