@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-#: The most rows and columns of a strip: so few rows are added in float32, and a strip's column sums stay in L1.
+#: The most rows and columns of a strip: that many lines share partial sums, and a strip's column sums stay in L1.
 STRIP_ROWS, STRIP_COLUMNS = 128, 2048
+
+#: Rows of a slice of a strip: so many are added up in the compute dtype for a column. STRIP_ROWS is a multiple.
+SLICE_ROWS = 32
 
 # Columns of a table of strips: as in a table of tiles the tensor, a number (which matrix), elements, and elements
 # before; then the strip's place in its matrix, and where its sums go.

@@ -14,7 +14,7 @@ from fastopt.device.arrays import DeviceArray, adopt
 from fastopt.device.described import asker
 from fastopt.device.whole import DeviceWholeTensors
 from fastopt.device.workspace import DeviceTable, DeviceWorkspace
-from fastopt.drivers.cuda import kernels, lines, rows, runtime, tensors
+from fastopt.drivers.cuda import kernels, lines, rows, runtime, slices, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
 from fastopt.gradients import overlaps
 from fastopt.libraries import DeviceRoom
@@ -239,7 +239,7 @@ class DeviceRunner:
             else:
                 yield self._elements(table, partial(kernels.update, variant))
             if variant.has_lines and not {PROPOSE, ROWS} & options:
-                yield Launch(lines.commit(variant), (table.count, 1), table)
+                yield self._lines(table, lines.commit(variant))
 
     def move(
         self, name: str, active: np.ndarray | None = None, copies: Sequence[int] | None = None
@@ -286,12 +286,20 @@ class DeviceRunner:
         if measure.scope != "lines":
             yield Launch(kernels.measure(variant, stage), (table.rows, 1), table)
         elif variant.has_lines:
-            yield Launch(lines.measure(variant, stage), (table.bands, 1), table)
-            yield Launch(lines.combine(variant, stage), (table.count, 1), table)
+            yield Launch(slices.measure(variant, stage), (table.bands, slices.SLICES), table)
+            yield self._lines(table, lines.combine(variant, stage))
+            see = lines.see(variant, stage)
+            if see is not None:
+                yield self._lines(table, see)
         if measure.results:
             first = sum(len(m.results) for m in measures[:stage])
             kernel = tensors.gather(first, len(measure.results), measure.reduce)
             yield gathering(kernel, table, sum(len(m.results) for m in measures))
+
+    @staticmethod
+    def _lines(table: DeviceTable, kernel: Kernel) -> Launch:
+        """A kernel over the lines of matrices."""
+        return Launch(kernel, (table.count, table.pieces), table)
 
     @staticmethod
     def _elements(table: DeviceTable, kernel: Callable[[bool], Kernel]) -> Launch:

@@ -13,7 +13,7 @@ from fastopt import gradients
 from fastopt.declarations import Declarations
 from fastopt.device.arrays import DeviceArray
 from fastopt.device.mirror import Counters, Mirror
-from fastopt.drivers.cuda import runtime, tensors
+from fastopt.drivers.cuda import lines, runtime, slices, tensors
 from fastopt.hyperparameters import Group, Value
 from fastopt.slots import Place, Slot, memory_order
 from fastopt.storage import Storage, count_reals
@@ -71,23 +71,31 @@ class DeviceTable:
         self.rows, self.count = len(table.tiles), len(table.tensors)
         self.host = table
         self.longest = int(table.tiles[:, 2].max()) if self.rows else 0
+        numbers, dtype = table.variant.line_numbers(), table.variant.dtype
+        sums_at, line_sums = slices.room(table.grids, numbers, dtype)
         self._held = [
             Mirror(array, device)
             for array in (
                 table.tiles, table.tensors, table.addresses, tensors.spans(table.tiles, self.count),
-                table.strips, table.grids,
+                table.strips, table.grids, sums_at,
             )
         ]  # fmt: skip
-        self.tiles, self.tensors, self.addresses, self.spans, self.strips, self.grids = (
-            mirror.address for mirror in self._held
-        )
-        self.bands = len(table.strips)
+        (
+            self.tiles,
+            self.tensors,
+            self.addresses,
+            self.spans,
+            self.strips,
+            self.grids,
+            self.sums_at,
+        ) = (mirror.address for mirror in self._held)
+        self.bands, self.pieces = len(table.strips), lines.pieces(table.grids)
         self.blocks_shape = table.blocks.shape
         self._room = [
-            runtime.Memory(array.nbytes, device)
-            for array in (table.coefficients, table.blocks, table.partials)
+            runtime.Memory(nbytes, device)
+            for nbytes in (table.coefficients.nbytes, table.blocks.nbytes, line_sums)
         ]
-        self.coefficients, self.blocks, self.partials = (memory.address for memory in self._room)
+        self.coefficients, self.blocks, self.line_sums = (memory.address for memory in self._room)
         self.stride = table.blocks.strides[0]
         self.aligned = self._aligned(table.addresses)
 

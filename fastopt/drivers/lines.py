@@ -1,12 +1,14 @@
 """Sums over the rows and columns of matrices, and the slots that are renewed by them.
 
 A matrix is cut into strips of up to 128 rows and 2,048 columns, by its shape alone. A strip gives partial sums for its rows
-and its columns; they are added in float64 in the order of the strips, whoever computed them.
+and its columns, for these in slices of 32 rows; they are added in float64 in the order of the slices and strips, whoever
+computed them.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numba
 import numpy as np
@@ -30,6 +32,7 @@ from fastopt.strips import (
     ROW,
     ROW_SUMS,
     ROWS,
+    SLICE_ROWS,
     STRIP_COLUMNS,
     STRIP_ROWS,
     TENSOR,
@@ -61,7 +64,19 @@ def measure(variant: Variant, stage: int) -> Compiled:
             "strip", _source(variant, stage, count), tile.names(variant, _body(variant, stage))
         )
     )
-    reduce = add if chosen.reduce == "sum" else largest
+    plus = chosen.reduce == "sum"
+    reduce = add if plus else largest
+
+    def add_slice(partials, found, first):  # type: ignore[no-untyped-def]
+        if first:
+            for n in range(found.size):
+                partials[n] = found[n]
+        else:
+            for n in range(found.size):
+                a, b = partials[n], np.float64(found[n])
+                partials[n] = a + b if plus else maximum(a, b)
+
+    onto = compiled(add_slice)
 
     def measure(  # type: ignore[no-untyped-def]
         first,
@@ -84,19 +99,20 @@ def measure(variant: Variant, stage: int) -> Compiled:
             if gradient != 0:
                 rows, columns, width = strip[ROWS], strip[COLUMNS], grids[j, WIDTH]
                 length = min(columns, BLOCK)
-                sums[count : 2 * count, :columns] = 0
                 line = strip[MATRIX] * grids[j, HEIGHT] + strip[ROW]
-                for r in range(rows):
-                    sums[:count, :length] = 0
-                    loop(
-                        coefficients[j], addresses[j], line + r, strip[MATRIX], strip[COLUMN],
-                        columns, width, gradient, scratch, sums,
-                    )  # fmt: skip
+                for top in range(0, rows, SLICE_ROWS):
+                    sums[count : 2 * count, :columns] = 0
+                    for r in range(top, min(top + SLICE_ROWS, rows)):
+                        sums[:count, :length] = 0
+                        loop(
+                            coefficients[j], addresses[j], line + r, strip[MATRIX], strip[COLUMN],
+                            columns, width, gradient, scratch, sums,
+                        )  # fmt: skip
+                        for i in range(count):
+                            partials[strip[ROW_SUMS] + i * rows + r] = reduce(sums[i, :length])
                     for i in range(count):
-                        partials[strip[ROW_SUMS] + i * rows + r] = reduce(sums[i, :length])
-                for i in range(count):
-                    for n in range(columns):
-                        partials[strip[COLUMN_SUMS] + i * columns + n] = sums[count + i, n]
+                        own = partials[strip[COLUMN_SUMS] + i * columns :][:columns]
+                        onto(own, sums[count + i, :columns], top == 0)
         restore_denormals(before)
 
     return compiled(measure)
@@ -210,18 +226,15 @@ def _renew(variant: Variant, part: Part, count: int) -> Compiled:
             f"    {name} = carray(pointer(a[{part.column + k}] + matrix * n * {size}, element), n)"
             for name, k in columns.items()
         ),
-        "    total = 0.0",
         "    for line in range(n):",
         f"        s = {strip}",
         f"        extent = strips[s, {extent}]",
         f"        at = strips[s, {at}] + line % {most}",
-        f"        new = combine(own, before[line], {tuple_of(measured)}, length)",
-        "        after[line] = new",
-        "        total += float64(new)",
+        f"        after[line] = combine(own, before[line], {tuple_of(measured)}, length)",
     ]
     if seen is not None:
         lines += [
-            "    mean = element(total / n)",
+            "    mean = element(summed(after) / n)",
             "    for line in range(n):",
             "        shown[line] = seen(own, before[line], after[line], mean)",
         ]
@@ -231,9 +244,33 @@ def _renew(variant: Variant, part: Part, count: int) -> Compiled:
         "carray": numba.carray,
         "pointer": pointer,
         "element": numba.from_dtype(variant.dtype),
-        "float64": np.float64,
+        "summed": summed,
     }
     return compiled(generated("renew", lines, names))
+
+
+@compiled
+def _every(lines: Any, first: Any) -> Any:
+    """The sum of every 128th number."""
+    total = 0.0
+    for line in range(first, lines.size, 128):
+        total += np.float64(lines[line])
+    return total
+
+
+@compiled
+def summed(lines: Any) -> Any:
+    """The sum of the numbers of lines: an accumulator in float64 for every 128th, then as `fastopt.drivers.sums.add`."""
+    total = 0.0
+    for m in range(16):
+        a = (_every(lines, m) + _every(lines, m + 64)) + (
+            _every(lines, m + 32) + _every(lines, m + 96)
+        )
+        b = (_every(lines, m + 16) + _every(lines, m + 80)) + (
+            _every(lines, m + 48) + _every(lines, m + 112)
+        )
+        total += a + b
+    return total
 
 
 @cache

@@ -31,8 +31,9 @@ def test_same_bits(case, dtype):
 
 
 LINES = [c for c in CLASSES if any(slot.of_lines for slot in c.slots.values())]
-# over a strip's rows, over a block of columns; and over a strip's columns
+# over a strip's rows, over a block of columns; over a strip's columns; and so many that several are fetched together
 MATRICES, LARGE = ((3, 5), (2, 4, 3), (130, 3), (2, 150), (0, 4), (5,)), ((2, 2050),)
+LONG = ((1100, 3), (2, 530, 2), (9, 300), (2, 1100))
 
 
 @pytest.mark.parametrize("cls", LINES, ids=lambda c: c.__name__)
@@ -42,6 +43,7 @@ MATRICES, LARGE = ((3, 5), (2, 4, 3), (130, 3), (2, 150), (0, 4), (5,)), ((2, 20
         ordinary(np.float32, MATRICES, when=True),
         ordinary(np.float64, MATRICES, when=False),
         ordinary(np.float32, LARGE, when=False),
+        ordinary(np.float32, LONG, when=False),
     ],
 )
 def test_rows_and_columns(cls, dtype, shapes):

@@ -122,7 +122,7 @@ def _elements(variant: Variant, body: tile.Body, wide: bool, more: tuple[str, ..
         f"first = piece() * {PIECE}",
         f"last = min(first + {PIECE}, load(row + {8 * LENGTH}, whole))",
         *(_wide_loop(variant, body) if wide else []),
-        "i = max(first, last // W * W) + thread()" if wide else "i = first + thread()",
+        "i = max(first, even // W * W) + thread()" if wide else "i = first + thread()",
         *_loop(variant, body, words.THREADS),
     ]
     width = 16 // variant.dtype.itemsize
@@ -243,9 +243,9 @@ def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
         f"{all_of(name)} = load_wide(at_{name} + i * {size}, zero)"
         for name in text.read(variant, body)
     ]
+    inside += text.of_lines(variant, width)
     for n in range(width):
         inside += text.noise_of(variant, f"offset + i + {n}")
-        inside += text.of_lines(variant, f"offset + i + {n}", f"_{n}")
         inside += text.of_units(variant, body, f"offset + i + {n}", f"_{n}")
         inside += text.numbers(body.lines, f"_{n}")
     inside += [
@@ -253,8 +253,11 @@ def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
         for name in text.written(variant, body)
     ]
     inside.append(f"i += {words.THREADS * width}")
+    # numbers that are loaded together are of one row
+    even = f"last if width % {width} == 0 else first" if variant.has_lines else "last"
     return [
+        f"even = {even}",
         f"i = first + thread() * {width}",
-        f"while i + {width} <= last:",
+        f"while i + {width} <= even:",
         *(f"    {line}" for line in inside),
     ]

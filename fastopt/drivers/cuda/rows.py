@@ -7,7 +7,7 @@ from functools import cache
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked
 from fastopt.drivers.cuda.kernels import ARGUMENTS, Kernel, kernel, summing
-from fastopt.drivers.cuda.lines import across, joined, measuring
+from fastopt.drivers.cuda.slices import joined, measuring
 from fastopt.drivers.cuda.text import element, head, names
 from fastopt.drivers.generate import tuple_of
 from fastopt.strips import STRIP_COLUMNS
@@ -31,7 +31,7 @@ def renew(variant: Variant, stage: int) -> Kernel:
         *(f"sums{k} = {joined(f'sums{k}', f'v{k}', largest)}" for k in range(count)),
     ]
     total = "widest(found{0}, total)" if largest else "found{0} + total"
-    added = across(each, [f"found{k} = {total.format(k)}" for k in range(count)], largest)
+    added = _across(each, [f"found{k} = {total.format(k)}" for k in range(count)], largest)
     found = {**names(variant, body), **summing(variant.dtype)}
     own = tuple_of([f"c{LEADING + i}" for i in range(variant.rule.count_coefficients())])
     measured = tuple_of([f"element(found{k})" for k in range(count)])
@@ -64,3 +64,50 @@ def renew(variant: Variant, stage: int) -> Kernel:
         *head(variant, body, inside, BEFORE_STEP),
     ]
     return kernel("renew_rows", ARGUMENTS, text, found, words.SUMMING)
+
+
+def _across(each: list[str], kept: list[str], largest: bool) -> list[str]:
+    """Lines for the n-th of `columns` elements of a row, in an accumulator for every 128th; then `kept`, a line for each `total`."""
+    count = len(kept)
+    return [
+        "a = thread()",
+        "while a < length:",
+        *(f"    sums{k} = zero" for k in range(count)),
+        "    n = a",
+        "    while n < columns:",
+        *(f"        {text}" for text in each),
+        f"        n += {BLOCK}",
+        *(f"    own{k}[a] = sums{k}" for k in range(count)),
+        f"    a += {words.SUMMING}",
+        "wait()",
+        *(text for k, line in enumerate(kept) for text in _reduced(k, line, largest)),
+        "wait()",
+    ]
+
+
+def _reduced(k: int, kept: str, largest: bool) -> list[str]:
+    """The accumulators of a row become one number: drivers/sums.py, of any number of them."""
+    own = f"own{k}"
+    if largest:
+        halve = [f"total = wide({own}[0])", "for m in range(1, length):"]
+        halve += [f"    total = widest(total, wide({own}[m]))"]
+        return [
+            "if thread() == 0:",
+            *(f"    {line}" for line in halve),
+            f"    {kept}",
+        ]
+    return [
+        "n = length",
+        "while n > 16 and n % 2 == 0:",
+        "    n = n // 2",
+        "    a = thread()",
+        "    while a < n:",
+        f"        {own}[a] = {own}[a] + {own}[a + n]",
+        f"        a += {words.SUMMING}",
+        "    wait()",
+        "if thread() == 0:",
+        "    total = wide(0)",
+        "    for m in range(n):",
+        f"        total = total + wide({own}[m])",
+        f"    {kept}",
+    ]

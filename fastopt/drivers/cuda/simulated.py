@@ -100,6 +100,11 @@ def select(condition: Any, x: Any, y: Any) -> Any:
     return x if condition else y
 
 
+def quotient(n: int, by: int) -> int:
+    """How many times `by` > 0 goes into n >= 0."""
+    return n // by
+
+
 def reinterpret(x: Any, like: Any) -> Any:
     """The bits of x as a number of the type of `like`."""
     return np.asarray(x).view(np.asarray(like).dtype)[()]

@@ -9,6 +9,7 @@ from typing import Any
 from fastopt.drivers import noise, tile
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked, scalars
+from fastopt.drivers.generate import tuple_of
 from fastopt.drivers.noise import KEYS
 from fastopt.table import OFFSET, SHIFT, TENSOR
 from fastopt.variant import ELEMENT, MEMORY_ROW, SEEN, Variant
@@ -25,6 +26,7 @@ def head(variant: Variant, body: tile.Body, inside: list[str], shown: int = SEEN
         f"offset = load(row + {8 * OFFSET}, whole)",
         f"shift, forward = offset * {size}, load(row + {8 * SHIFT}, whole)",
         *places(variant, body, shown),
+        *_first_line(variant),
     ]
     return [
         f"row = tiles + block() * {TILE_ROW}",
@@ -94,7 +96,7 @@ def element(variant: Variant, body: tile.Body, size: int) -> list[str]:
     return [
         *(f"{name} = load(at_{name} + i * {size}, zero)" for name in read(variant, body)),
         *noise_of(variant, "offset + i"),
-        *of_lines(variant, "offset + i", ""),
+        *of_lines(variant),
         *of_units(variant, body, "offset + i", ""),
         *numbers(body.lines, ""),
         *(f"store(at_{name} + i * {size}, {name})" for name in written(variant, body)),
@@ -109,17 +111,29 @@ def noise_of(variant: Variant, place: str) -> list[str]:
     return [f"key0, key1 = block_key({keys}, {place})"]
 
 
-def of_lines(variant: Variant, place: str, suffix: str) -> Iterator[str]:
-    """The numbers of an element's row and column."""
+def _first_line(variant: Variant) -> Iterator[str]:
+    """The row, of all matrices' rows, and the column where a tile begins."""
+    if variant.has_lines:
+        yield "line = offset // width"
+        yield "column = offset - line * width"
+
+
+def of_lines(variant: Variant, wide: int = 0) -> Iterator[str]:
+    """The numbers of the row and column of the i-th element of a tile, or the columns of `wide` elements of one row."""
     size = variant.dtype.itemsize
     if variant.has_lines:
-        yield f"at_line = ({place}) // width"
-        yield f"at_column = {place} - at_line * width + at_line // height * width"
+        # counted from the tile's start, so that the numbers are small
+        yield "below = quotient(column + i, width)"
+        yield "at_line, at_column = line + below, column + i - below * width"
+        yield "at_column += quotient(at_line, height) * width if at_line >= height else 0"
     for part in variant.parts:
         if part.over == MEMORY_ROW:
             yield f"{part.name} = load(at_{part.name} + at_line * {size}, zero)"
+        elif part.over != ELEMENT and wide:
+            them = tuple_of([f"{part.name}_{n}" for n in range(wide)])
+            yield f"{them} = load_wide(at_{part.name} + at_column * {size}, zero)"
         elif part.over != ELEMENT:
-            yield f"{part.name}{suffix} = load(at_{part.name} + at_column * {size}, zero)"
+            yield f"{part.name} = load(at_{part.name} + at_column * {size}, zero)"
 
 
 def of_units(variant: Variant, body: tile.Body, place: str, suffix: str) -> Iterator[str]:
@@ -151,6 +165,8 @@ def names(variant: Variant, body: tile.Body) -> dict[str, Any]:
         "clamp": own["clamp"],
         "maximum": own["maximum"],
     }
+    if variant.has_lines:
+        found["quotient"] = words.quotient
     if variant.draws:
         found["block_key"] = linked(noise.block_key, dtype)
         found["normal"] = noise.standard_normal(words.PRIMITIVES)

@@ -20,4 +20,5 @@ thread, block, piece, wait = words.thread, words.block, words.piece, words.wait
 load, store, row_of = words.load, words.store, words.row_of
 load_wide, store_wide = words.load_wide, words.store_wide
 select, reinterpret = words.select, words.reinterpret
+quotient = words.quotient
 is_real, as_whole = words.is_real, words.as_whole
