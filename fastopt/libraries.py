@@ -88,10 +88,7 @@ class CupyRoom(DeviceRoom):
     def on(self, stream: int) -> Iterator[None]:
         """See `DeviceRoom.on`."""
         cuda = self.xp.cuda
-        if stream in _DEFAULT_STREAMS:
-            own = cuda.Stream.null
-        else:
-            own = self._external(stream)
+        own = cuda.Stream.null if stream in _DEFAULT_STREAMS else self._external(stream)
         with cuda.Device(self._device), own:
             yield
 
