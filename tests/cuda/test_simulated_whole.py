@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from devices import Pair, numbers, on_device
+from devices import SIMULATED, Pair, numbers, on_device
 from kinds import ordinary
 from references_matrices import CASES
 
@@ -20,6 +20,9 @@ from fastopt.drivers.cuda import runtime
 
 HYPER = CASES[0].hyperparameters
 SHAPES = [(5, 7), (12, 5), (1, 4), (4, 1), (0, 3)]
+
+
+bits = pytest.mark.skipif(not SIMULATED, reason="another library than the CPU's computes")
 
 
 def muon(params, **more):
@@ -43,6 +46,7 @@ def test_same_bits(case, dtype):
     pair.require_equal()
 
 
+@bits
 @pytest.mark.parametrize(
     "options",
     [
@@ -76,6 +80,7 @@ def test_options(options):
         pair.require_equal()
 
 
+@bits
 def test_proposals_accumulation_and_state():
     pair = Pair(muon, arrays())
     pair.step(arrays())
@@ -168,6 +173,7 @@ def test_what_only_the_device_knows_is_not_given():
         opt.step(on_device(numbers(np.float32, [(3,)])))
 
 
+@bits
 def test_it_is_asked_for_on_the_stream_of_the_step(monkeypatch):
     used = []
 
