@@ -104,7 +104,7 @@ def _cuda() -> str:
     try:
         package = f"numba-cuda {importlib.metadata.version('numba-cuda')}"
     except importlib.metadata.PackageNotFoundError:
-        return f"{driver}, numba-cuda not installed (pip install 'fastopt[cuda13]', or cuda12)"
+        return f"{driver}, numba-cuda not installed (pip install 'fastopt\\[cuda13]', or cuda12)"
     from fastopt.drivers.cuda import runtime
 
     devices = ", ".join(runtime.devices()) or "no device that answers"

@@ -6,8 +6,8 @@ from functools import cache
 
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked
-from fastopt.drivers.cuda.kernels import ARGUMENTS, Kernel, kernel, summing
-from fastopt.drivers.cuda.slices import joined, measuring
+from fastopt.drivers.cuda.kernels import ARGUMENTS, Kernel, joined, kernel, reduced, summing
+from fastopt.drivers.cuda.slices import measuring
 from fastopt.drivers.cuda.text import element, head, names
 from fastopt.drivers.generate import tuple_of
 from fastopt.strips import STRIP_COLUMNS
@@ -80,34 +80,10 @@ def _across(each: list[str], kept: list[str], largest: bool) -> list[str]:
         *(f"    own{k}[a] = sums{k}" for k in range(count)),
         f"    a += {words.SUMMING}",
         "wait()",
-        *(text for k, line in enumerate(kept) for text in _reduced(k, line, largest)),
+        *(
+            text
+            for k, line in enumerate(kept)
+            for text in [*reduced(f"own{k}", "length", largest), f"    {line}"]
+        ),
         "wait()",
-    ]
-
-
-def _reduced(k: int, kept: str, largest: bool) -> list[str]:
-    """The accumulators of a row become one number: drivers/sums.py, of any number of them."""
-    own = f"own{k}"
-    if largest:
-        halve = [f"total = wide({own}[0])", "for m in range(1, length):"]
-        halve += [f"    total = widest(total, wide({own}[m]))"]
-        return [
-            "if thread() == 0:",
-            *(f"    {line}" for line in halve),
-            f"    {kept}",
-        ]
-    return [
-        "n = length",
-        "while n > 16 and n % 2 == 0:",
-        "    n = n // 2",
-        "    a = thread()",
-        "    while a < n:",
-        f"        {own}[a] = {own}[a] + {own}[a + n]",
-        f"        a += {words.SUMMING}",
-        "    wait()",
-        "if thread() == 0:",
-        "    total = wide(0)",
-        "    for m in range(n):",
-        f"        total = total + wide({own}[m])",
-        f"    {kept}",
     ]

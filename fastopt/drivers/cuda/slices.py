@@ -18,7 +18,7 @@ import numpy as np
 from fastopt import strips as layout
 from fastopt.drivers import tile
 from fastopt.drivers.cuda import text, words
-from fastopt.drivers.cuda.kernels import ARGUMENTS, Kernel, kernel, summing
+from fastopt.drivers.cuda.kernels import ARGUMENTS, Kernel, joined, kernel, summing
 from fastopt.drivers.generate import tuple_of
 from fastopt.strips import SLICE_ROWS, STRIP_COLUMNS, STRIP_ROWS
 from fastopt.variant import BEFORE_STEP, BLOCK, ELEMENT, MEMORY_ROW, Variant
@@ -114,11 +114,6 @@ def measuring(variant: Variant, stage: int, count: int) -> tile.Body:
         f"{tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})"
     )
     return tile.Body("measure", variant.rule.measures[stage].function, lines, frozenset())
-
-
-def joined(a: str, b: str, largest: bool) -> str:
-    """Two numbers as one."""
-    return f"maximum({a}, {b})" if largest else f"{a} + {b}"
 
 
 def _columns(variant: Variant, stage: int, body: tile.Body, ahead: int, place: str) -> list[str]:
