@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 CUDA_VENV ?= .venv-cuda
 CUDA_MARKS ?= not full
 
-.PHONY: demo test test-all test-browser test-cuda lint docs tables bench bench-docs bench-smoke \
+.PHONY: demo test test-all test-browser test-cuda test-gpu bench-gpu lint docs tables bench bench-docs bench-smoke \
 	bench-quick bench-gate bench-gate-proof asv asv-continuous asv-publish clean
 
 # One stamp per set of extras: installing again only when pyproject.toml changed.
@@ -45,6 +45,13 @@ $(CUDA_VENV)/.installed: pyproject.toml
 test-cuda: $(CUDA_VENV)/.installed
 	NUMBA_ENABLE_CUDASIM=1 $(CUDA_VENV)/bin/python -m pytest -n auto -m "$(CUDA_MARKS)" tests/cuda $(PYTEST_ARGS)
 	$(CUDA_VENV)/bin/python -m pytest -n auto -m "$(CUDA_MARKS)" tests/test_cuda_*.py $(PYTEST_ARGS)
+
+# With a GPU, and CuPy and PyTorch in the environment PYTHON has: what no simulator shows.
+test-gpu:
+	FASTOPT_TEST_GPU=1 $(PYTHON) -m pytest tests/cuda $(PYTEST_ARGS)
+
+bench-gpu:
+	$(PYTHON) -m benchmarks.device_times $(BENCH_ARGS)
 
 lint: $(call installed,lint)
 	$(BIN)/ruff check .

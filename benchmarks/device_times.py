@@ -183,10 +183,12 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
 }
 
 
-def tables(record: Mapping[str, Any]) -> str:
-    """The record as Markdown."""
-    parts = [f"On one {record['device']}, {record['versions']}."]
-    parts += [show(record[name]) for name, show in SHOWN.items() if record.get(name)]
+def tables(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """The records of all devices as Markdown."""
+    parts = []
+    for device_name, record in records.items():
+        parts.append(f"### {device_name.split(' (')[0]}\n\nWith {record['versions']}.")
+        parts += [show(record[name]) for name, show in SHOWN.items() if record.get(name)]
     return "\n\n".join(parts)
 
 
@@ -279,15 +281,16 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=RECORD, help="where the record is kept")
     parser.add_argument("--page", action="store_true", help="measure nothing")
     given = parser.parse_args()
-    record = json.loads(given.to.read_text()) if given.to.exists() else {}
+    records = json.loads(given.to.read_text()) if given.to.exists() else {}
     if not given.page:
-        record |= {"device": device.require(), "versions": versions()}
+        record = records.setdefault(device.require(), {})
+        record["versions"] = versions()
         for name in given.only:
             begin = time.perf_counter()
             record[name] = PARTS[name]()
             print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
-            given.to.write_text(json.dumps(record, indent=1) + "\n")
-    text = tables(record)
+            given.to.write_text(json.dumps(records, indent=1) + "\n")
+    text = tables(records)
     print(text)
     begin, end = map(re.escape, MARKS)
     page = PAGE.read_text()
