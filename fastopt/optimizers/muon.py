@@ -28,12 +28,11 @@ def _orthogonalize(h: Any, x: Any, room: Any) -> None:
         x = x.T
     n, steps = x.shape[0], int(h["ns_steps"])
     a, b, c = (float(h[f"ns_coefficient{i}"]) for i in (1, 2, 3))
-    norm, eps = (room(name, (), x.dtype) for name in ("norm", "eps"))
+    norm = room("norm", (), x.dtype)
     gram, factor = (room(name, (n, n), x.dtype) for name in ("gram", "factor"))
     other, diagonal, transposed = room.like("other", x), factor.reshape(-1)[:: n + 1], gram.T
     norm[...] = xp.sqrt(h["direction_sq"])
-    eps[...] = float(h["eps"])
-    xp.maximum(norm, eps, out=norm)
+    xp.clip(norm, float(h["eps"]), None, out=norm)
     now, then = (other, x) if steps % 2 else (x, other)  # so that the last step ends in x
     xp.divide(x, norm, out=now)
     for _ in range(steps):
