@@ -17,9 +17,6 @@ from cuda.bindings import driver
 from fastopt.drivers.cuda.kernels import Kernel
 from fastopt.libraries import room_on_device as room_on_device  # one of the names
 
-#: Bytes of a copy to the device: the driver takes so many along at once, and for more would wait for the stream.
-_AT_ONCE = 1 << 16
-
 
 class Memory:
     """Zeros on a device, given back when nothing refers to them any more."""
@@ -60,11 +57,8 @@ def enter(device: int) -> None:
 
 def upload(address: int, array: np.ndarray, stream: int = 0) -> None:
     """Copy a contiguous array to the device, in the order of the stream."""
-    start, nbytes = array.ctypes.data, array.nbytes
-    for at in range(0, nbytes, _AT_ONCE):
-        _done(
-            driver.cuMemcpyHtoDAsync(address + at, start + at, min(_AT_ONCE, nbytes - at), stream)
-        )
+    if array.nbytes:
+        _done(driver.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, stream))
 
 
 def download(array: np.ndarray, address: int, stream: int = 0) -> None:
