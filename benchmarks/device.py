@@ -69,7 +69,14 @@ def launches(name: str, tensors: int) -> float:
 
 
 def against_torch(shapes: list[tuple[int, ...]]) -> dict[str, float]:
-    """Seconds of AdamW's step on tensors of torch: ``fastopt``, and torch's own, ``fused``."""
+    """Seconds of AdamW's step on tensors of torch: ``fastopt``, and torch's own, ``torch``."""
+    return compared(beside_torch(shapes))
+
+
+def beside_torch(
+    shapes: list[tuple[int, ...]], clip_norm: float | None = None, capturable: bool = False
+) -> dict[str, Call]:
+    """AdamW's step on tensors of torch: ``fastopt``, and torch's own fused one, ``torch``."""
     try:
         import torch
     except ImportError as why:
@@ -81,9 +88,18 @@ def against_torch(shapes: list[tuple[int, ...]]) -> dict[str, float]:
     )
     for tensor, gradient in zip(theirs, grads, strict=True):
         tensor.requires_grad_().grad = gradient
-    other = torch.optim.AdamW(theirs, lr=1e-3, fused=True)
-    # torch's default stream is the device's
-    return compared({"fastopt": stepper(fastopt.AdamW(ours, lr=1e-3), grads), "fused": other.step})
+    peer = torch.optim.AdamW(theirs, lr=1e-3, fused=True, capturable=capturable)
+    opt = fastopt.AdamW(ours, lr=1e-3)
+
+    def fused() -> None:
+        if clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(theirs, clip_norm, foreach=True)
+        peer.step()
+
+    def step() -> None:
+        opt.step(grads, stream=torch.cuda.current_stream(), clip_norm=clip_norm)
+
+    return {"fastopt": step, "torch": fused}
 
 
 def compared(calls: Mapping[str, Call], rounds: int = 7) -> dict[str, float]:

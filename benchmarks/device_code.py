@@ -6,12 +6,12 @@ It writes the table into docs/cuda.md; ``--print`` only prints it. Needs the ext
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 import numpy as np
 
 import fastopt
+from benchmarks.markdown import between
 from fastopt.bench.cases import make
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cuda.md"
@@ -52,12 +52,7 @@ def main() -> None:
     text = table()
     print(text)
     if not parser.parse_args().print:
-        begin, end = map(re.escape, MARKS)
-        page = PAGE.read_text()
-        new = re.sub(
-            f"{begin}.*{end}", f"{MARKS[0]}\n\n{text}\n\n{MARKS[1]}", page, flags=re.DOTALL
-        )
-        PAGE.write_text(new)
+        PAGE.write_text(between(PAGE.read_text(), *MARKS, f"\n\n{text}\n\n"))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 
 import fastopt
-from benchmarks import device
+from benchmarks import device, peers
+from benchmarks.markdown import between, table, us
 from benchmarks.shapes import NETWORKS
 from fastopt.bench.rounds import Call
 
@@ -48,7 +48,7 @@ def copies() -> list[dict[str, Any]]:
     return [{"optimizer": n, **device.against_copies(n, ELEMENTS, "float32")} for n in OPTIMIZERS]
 
 
-def peers() -> list[dict[str, Any]]:
+def torch_steps() -> list[dict[str, Any]]:
     """AdamW's step beside torch's fused one: on the device, asked by the host, and replayed as a graph."""
     rows = []
     for name, shapes in {**TENSORS, **{n: NETWORKS[n] for n in OF_NETWORKS}}.items():
@@ -61,25 +61,7 @@ def peers() -> list[dict[str, Any]]:
 
 def against_torch(shapes: list[tuple[int, ...]], **options: Any) -> dict[str, float]:
     """Seconds: of the device, those of the host until the call returns, and of a replayed graph."""
-    import torch
-
-    ours, theirs, grads = (
-        [torch.rand(s, device="cuda") * size for s in shapes] for size in (1.0, 1.0, 1e-3)
-    )
-    for tensor, gradient in zip(theirs, grads, strict=True):
-        tensor.requires_grad_().grad = gradient
-    peer = torch.optim.AdamW(theirs, lr=1e-3, fused=True, capturable=True)
-    opt = fastopt.AdamW(ours, lr=1e-3)
-
-    def fused() -> None:
-        if options:
-            torch.nn.utils.clip_grad_norm_(theirs, options["clip_norm"], foreach=True)
-        peer.step()
-
-    def step() -> None:
-        opt.step(grads, stream=torch.cuda.current_stream(), **options)
-
-    calls: dict[str, Call] = {"fastopt": step, "torch": fused}
+    calls = device.beside_torch(shapes, capturable=True, **options)
     found = device.compared(calls)
     found |= {f"{name} host": host_time(call) for name, call in calls.items()}
     graphs = {f"{name} graph": captured(call) for name, call in calls.items()}
@@ -129,27 +111,19 @@ def of_optax() -> list[dict[str, Any]]:
         "Adan": lambda: optax.adan(1e-3),
     }
     for name, maker in made.items():
-        rule = maker()
-        p = jax.random.uniform(jax.random.key(0), (ELEMENTS,))
-        g = p * 1e-3
-        state = rule.init(p)
-
-        def update(p: Any, state: Any, g: Any, rule: Any = rule) -> Any:
-            change, state = rule.update(g, state, p)
-            return optax.apply_updates(p, change), state
-
-        step = jax.jit(update, donate_argnums=(0, 1))
+        start = np.random.default_rng(0).random(ELEMENTS, np.float32)
+        step, value = peers.donating(maker(), start, start * np.float32(1e-3))
         for _ in range(3):
-            p, state = step(p, state, g)
+            step()
         times = []
         for _ in range(9):
-            jax.block_until_ready(p)
+            value().block_until_ready()
             begin = time.perf_counter()
             for _ in range(10):
-                p, state = step(p, state, g)
-            jax.block_until_ready(p)
+                step()
+            value().block_until_ready()
             times.append((time.perf_counter() - begin) / 10)
-        del p, g, state
+        del step, value
         own = device.against_copies(name, ELEMENTS, "float32")
         rows.append({"optimizer": name, "optax": float(np.median(times)), "fastopt": own["time"]})
     return rows
@@ -177,7 +151,7 @@ def rows_of() -> list[dict[str, Any]]:
 
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "copies": copies,
-    "peers": peers,
+    "peers": torch_steps,
     "optax": of_optax,
     "rows": rows_of,
 }
@@ -192,19 +166,14 @@ def tables(records: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
-def table(said: str, head: list[str], rows: list[list[Any]]) -> str:
-    """Markdown; numbers are seconds, shown in microseconds."""
-    lines = [said, "", _line(head), _line(["---"] * len(head))]
-    return "\n".join(lines + [_line(row) for row in rows])
-
-
-def _line(cells: list[Any]) -> str:
-    shown = [f"{1e6 * c:,.0f}" if isinstance(c, float) else str(c) for c in cells]
-    return f"| {' | '.join(shown)} |"
+def _table(said: str, head: list[str], rows: list[list[Any]]) -> str:
+    """Seconds are shown in microseconds."""
+    cells = [[us(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    return f"{said}\n\n{table(head, cells)}".rstrip()
 
 
 def _of_copies(rows: list[dict[str, Any]]) -> str:
-    return table(
+    return _table(
         f"A step over 2^{ELEMENTS.bit_length() - 1} float32 elements in one array, and a copy within the device that moves as "
         "many bytes:",
         ["optimizer", "us", "GB/s", "of the copy's speed"],
@@ -222,7 +191,7 @@ def _of_copies(rows: list[dict[str, Any]]) -> str:
 
 def _of_peers(rows: list[dict[str, Any]]) -> str:
     kinds = ("", " host", " graph")
-    return table(
+    return _table(
         "AdamW and `torch.optim.AdamW(fused=True, capturable=True)` on the same tensors, in us, medians of seven rounds in "
         "turn; clipped by the norm of all gradients (`torch.nn.utils.clip_grad_norm_`) or not. “Host” is until the call "
         "returns, “graph” a captured step that is replayed:",
@@ -239,7 +208,7 @@ def _of_peers(rows: list[dict[str, Any]]) -> str:
 
 
 def _of_optax(rows: list[dict[str, Any]]) -> str:
-    return table(
+    return _table(
         f"Optax, jitted, with donated arguments, 2^{ELEMENTS.bit_length() - 1} elements, in us:",
         ["optimizer", "fastopt", "optax"],
         [[r["optimizer"], r["fastopt"], r["optax"]] for r in rows],
@@ -247,7 +216,7 @@ def _of_optax(rows: list[dict[str, Any]]) -> str:
 
 
 def _of_rows(rows: list[dict[str, Any]]) -> str:
-    return table(
+    return _table(
         "Rows of an embedding by `Adam.step_rows`, whose row numbers are the host's, and by `torch.optim.SparseAdam`, in us:",
         ["rows", "touched", "fastopt", "torch"],
         [
@@ -292,10 +261,7 @@ def main() -> None:
             given.to.write_text(json.dumps(records, indent=1) + "\n")
     text = tables(records)
     print(text)
-    begin, end = map(re.escape, MARKS)
-    page = PAGE.read_text()
-    written = f"{MARKS[0]}\n\n{text}\n\n{MARKS[1]}"
-    PAGE.write_text(re.sub(f"{begin}.*{end}", lambda _: written, page, flags=re.DOTALL))
+    PAGE.write_text(between(PAGE.read_text(), *MARKS, f"\n\n{text}\n\n"))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,13 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def between(page: str, begin: str, end: str, text: str) -> str:
+    """A page with other text between two marks."""
+    before, rest = page.split(begin)
+    _, after = rest.split(end)
+    return before + begin + text + end + after
+
+
 def count(n: str | int) -> str:
     """With commas."""
     return f"{int(n):,}"

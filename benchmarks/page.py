@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.markdown import count, table, us
+from benchmarks.markdown import between, count, table, us
 from benchmarks.sections import SECTIONS, comparison
 
 BEGIN, END = "<!-- times: written by benchmarks/record.py -->\n\n", "\n<!-- end of times -->"
@@ -23,9 +23,7 @@ def made(results: dict[str, Any]) -> str:
 
 def in_readme(text: str, results: dict[str, Any]) -> str:
     """README.md with the table as it should be."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return before + BEGIN + _summary(results) + END + after
+    return between(text, BEGIN, END, _summary(results))
 
 
 _HEAD = """\

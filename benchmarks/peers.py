@@ -112,6 +112,19 @@ def compiled(
     transformation: Any, parameter: np.ndarray, gradient: np.ndarray
 ) -> tuple[Call, Callable[[], Any]]:
     """A step of an optax transformation over arrays that are donated to it, and what gives the parameter."""
+    run, value = donating(transformation, parameter, gradient)
+
+    def step() -> None:
+        run()
+        value().block_until_ready()
+
+    return step, value
+
+
+def donating(
+    transformation: Any, parameter: np.ndarray, gradient: np.ndarray
+) -> tuple[Call, Callable[[], Any]]:
+    """The same without waiting for what a step was asked for."""
     import jax
     import optax
 
@@ -135,7 +148,6 @@ def compiled(
 
     def step() -> None:
         kept[:] = run(*kept, g)
-        kept[0].block_until_ready()
 
     return step, lambda: kept[0]
 

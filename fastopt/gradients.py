@@ -114,10 +114,7 @@ def accept(
         raise ValueError(f"{name} has shape {gradient.shape}; expected {expected}")
     low, high = np.lib.array_utils.byte_bounds(gradient)
     if gradient.size and overlaps(low, high, busy):
-        raise ValueError(
-            f"{name} overlaps the memory of a parameter or of the optimizer's state; "
-            "give it memory of its own"
-        )
+        raise overlapping(name)
     order = "C" if parameter.flags.c_contiguous else "F"
     return np.require(np.asarray(gradient), parameter.dtype, [order, "A"])  # type: ignore[list-item]
 
@@ -125,6 +122,13 @@ def accept(
 def overlaps(low: int, high: int, busy: np.ndarray) -> bool:
     """Whether the addresses from low to high meet any of the rows (start, end)."""
     return bool(np.any((busy[:, 0] < high) & (low < busy[:, 1])))
+
+
+def overlapping(name: str) -> ValueError:
+    """The error for a gradient in memory that a step writes."""
+    return ValueError(
+        f"{name} overlaps the memory of a parameter or of the optimizer's state; give it memory of its own"
+    )
 
 
 def check_writable(gradients: Sequence[Any], names: Sequence[str]) -> None:

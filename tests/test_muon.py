@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from references_matrices import CASES, muon
 from representatives import bits
+from two_stages import total, two_stages
 
 import fastopt
 from fastopt.interop.torch import to_state_dict
@@ -417,36 +418,11 @@ def test_its_twin_only_moves_memory():
 # ---- stages in Python -----------------------------------------------------------------------------------
 
 
-def total(c, p, g, s):
-    return g, g * g
-
-
 def doubled(h, x, room):
     x *= 2 * h["square"]
 
 
-class Own(fastopt.Optimizer):
-    """Two stages: the first in Python, the second a sum over what it left."""
-
-    slots = {"direction": fastopt.Slot()}
-    measures = (
-        fastopt.Measure(
-            total, scope="tensor", results=("square",), into="direction", whole=doubled
-        ),
-        fastopt.Measure(lambda c, p, g, s: (s[0],), scope="all", results=("sum",)),
-    )
-    supports = frozenset({"complex"})
-
-    def __init__(self, params, lr=1.0):
-        super().__init__(params, lr=lr)
-
-    @staticmethod
-    def coefficients(h, t):
-        return (h["lr"] / h["sum"] if h["sum"] else 0.0,)
-
-    @staticmethod
-    def update(c, p, g, s):
-        return p - c[0] * s[0], s
+Own = two_stages(doubled)
 
 
 def test_a_stage_in_python_stands_between_others():

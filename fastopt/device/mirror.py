@@ -25,7 +25,7 @@ class Mirror:
         self.host = host
         self._words = host.reshape(-1).view(np.int64).reshape(max(1, len(host)), -1)
         self._own = slice(None) if own is None else np.array(own, np.int64)
-        self._known, self._seen = self._bytes(), host.tobytes()
+        self._note()
         self._memory = runtime.Memory(host.nbytes, device)
         self.address = self._memory.address
         runtime.upload(self.address, host)
@@ -33,6 +33,10 @@ class Mirror:
 
     def _bytes(self) -> bytes:
         return self._words[:, self._own].tobytes()
+
+    def _note(self) -> None:
+        """What both sides have: of the words that it is about, and all of the host's when they were last looked at."""
+        self._known, self._seen = self._bytes(), self.host.tobytes()
 
     @property
     def _ahead(self) -> bool:
@@ -46,7 +50,7 @@ class Mirror:
     def push(self, stream: int) -> None:
         """Let the device have what the host has written since."""
         if self._ahead:
-            self._known, self._seen = self._bytes(), self.host.tobytes()
+            self._note()
             runtime.upload(self.address, self.host, stream)
 
     def pull(self, stream: int) -> None:
@@ -55,7 +59,7 @@ class Mirror:
             found = np.empty_like(self._words)
             runtime.download(found, self.address, stream)
             self._words[:, self._own] = found[:, self._own]
-            self._known, self._seen = self._bytes(), self.host.tobytes()
+            self._note()
 
 
 class Counters(Mirror):

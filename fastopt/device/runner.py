@@ -16,7 +16,7 @@ from fastopt.device.whole import DeviceWholeTensors
 from fastopt.device.workspace import DeviceTable, DeviceWorkspace
 from fastopt.drivers.cuda import kernels, lines, rows, runtime, slices, tensors
 from fastopt.drivers.cuda.kernels import PIECE, Kernel
-from fastopt.gradients import overlaps
+from fastopt.gradients import overlapping, overlaps
 from fastopt.libraries import DeviceRoom
 from fastopt.slots import memory_order
 from fastopt.variant import MONITOR, PROPOSE, ROWS, Variant
@@ -44,12 +44,6 @@ Plan = Sequence[Launch | DeviceWholeTensors]
 def gathering(kernel: Kernel, table: DeviceTable, columns: int) -> Launch:
     """The blocks of each tensor added up, into totals of so many columns."""
     return Launch(kernel, (table.count, 1), table, more={"width": 8 * columns})
-
-
-def _overlap(name: str) -> ValueError:
-    return ValueError(
-        f"{name} overlaps the memory of a parameter or of the optimizer's state; give it memory of its own"
-    )
 
 
 class DeviceRunner:
@@ -113,13 +107,12 @@ class DeviceRunner:
         """Refuse gradients that overlap what a step writes."""
         w = self.workspace
         sizes = np.array([p.nbytes for p in w.parameters], np.int64) * (starts != 0)
-        if not len(w.occupied):
-            return
         begins, ends = w.occupied.T  # of memory that does not overlap, in order
         nearest = np.searchsorted(ends, starts, side="right")
         begins = np.append(begins, np.iinfo(np.int64).max)
-        for k in np.flatnonzero((begins[nearest] < starts + sizes) & (sizes > 0)):
-            raise _overlap(f"{what} of {w.names[k]}")
+        (wrong,) = np.nonzero((begins[nearest] < starts + sizes) & (sizes > 0))
+        if wrong.size:
+            raise overlapping(f"{what} of {w.names[wrong[0]]}")
 
     def accept(
         self,
@@ -145,7 +138,7 @@ class DeviceRunner:
             )
         start = g.ctypes.data
         if g.nbytes and overlaps(start, start + g.nbytes, busy):
-            raise _overlap(name)
+            raise overlapping(name)
         if g.nbytes and g.device != self.workspace.device:
             raise ValueError(
                 f"{name} is on device {g.device}; expected {self.workspace.device}, where the parameter is"

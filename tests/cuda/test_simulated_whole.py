@@ -13,6 +13,7 @@ import pytest
 from devices import SIMULATED, Pair, numbers, on_device
 from kinds import ordinary
 from references_matrices import CASES
+from two_stages import two_stages
 
 import fastopt
 from fastopt import libraries
@@ -118,37 +119,11 @@ def test_around_another_optimizer():
     pair.require_equal()
 
 
-def total(c, p, g, s):
-    return g, g * g
+def scaled(h, x, room):
+    room.xp.multiply(x, h["square"] * h["lr"], out=x)
 
 
-class Own(fastopt.Optimizer):
-    """Two stages: the first in Python, the second a sum over what it left."""
-
-    slots = {"direction": fastopt.Slot()}
-    measures = (
-        fastopt.Measure(
-            total,
-            scope="tensor",
-            results=("square",),
-            into="direction",
-            whole=lambda h, x, room: room.xp.multiply(x, h["square"] * h["lr"], out=x),
-        ),
-        fastopt.Measure(lambda c, p, g, s: (s[0],), scope="all", results=("sum",)),
-    )
-
-    supports = frozenset({"complex"})
-
-    def __init__(self, params, lr=0.5):
-        super().__init__(params, lr=lr)
-
-    @staticmethod
-    def coefficients(h, t):
-        return (h["lr"] / h["sum"] if h["sum"] else 0.0,)
-
-    @staticmethod
-    def update(c, p, g, s):
-        return p - c[0] * s[0], s
+Own = two_stages(scaled)
 
 
 def both(seed):
@@ -157,7 +132,7 @@ def both(seed):
 
 def test_a_stage_in_python_stands_between_others():
     """Of numbers of both precisions, whose hyperparameter changes."""
-    pair = Pair(Own, both(0))
+    pair = Pair(lambda params: Own(params, lr=0.5), both(0))
     for t in range(2):
         pair.step(both(t))
         for opt in (pair.cpu, pair.cuda):

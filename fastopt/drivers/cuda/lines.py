@@ -25,7 +25,6 @@ from fastopt.drivers.cuda.slices import (
     ROOM,
     SLICES,
     eight,
-    measured_numbers,
     of_tensor,
     sums_at,
 )
@@ -62,7 +61,7 @@ def pieces(grids: np.ndarray) -> int:
 @cache
 def combine(variant: Variant, stage: int) -> Kernel:
     """Renew the slots of lines by what was measured: a thread for a line."""
-    count = measured_numbers(variant, stage)
+    count = variant.line_numbers()
     body, found = _over_lines(variant, stage)
     inside = [*text.coefficients(variant, body), *_lying(variant), *sums_at()]
     inside += [f"chunks = load(grid + {8 * layout.CHUNKS}, whole)"]

@@ -22,9 +22,9 @@ def renew(variant: Variant, stage: int) -> Kernel:
     `_renew` of drivers/rows.py: no slot is seen otherwise than as it is kept.
     """
     chosen = variant.rule.measures[stage]
-    count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
+    count = variant.line_numbers()
     largest, size = chosen.reduce != "sum", variant.dtype.itemsize
-    body = measuring(variant, stage, count)
+    body = measuring(variant, stage)
     each = [
         "i = begin + n",
         *element(variant, body, size),

@@ -54,8 +54,8 @@ def room(grids: np.ndarray, count: int, dtype: np.dtype[Any]) -> tuple[np.ndarra
 @cache
 def measure(variant: Variant, stage: int) -> Kernel:
     """A stage's numbers for the rows and columns of each slice of a strip: a block of threads for a slice."""
-    count = measured_numbers(variant, stage)
-    body = measuring(variant, stage, count)
+    count = variant.line_numbers()
+    body = measuring(variant, stage)
     # as many rows as there is room for: their sums become numbers together
     group = min(SLICE_ROWS, max(1, 256 // (count * variant.dtype.itemsize)))
     line = f"((matrix * slices + slice) * {count} + {{k}}) * width + column"
@@ -107,18 +107,18 @@ def measure(variant: Variant, stage: int) -> Kernel:
     return kernel("measure_lines", ("strips", *OF_TENSOR, *ROOM), lines, found, words.SUMMING)
 
 
-def measuring(variant: Variant, stage: int, count: int) -> tile.Body:
+def measuring(variant: Variant, stage: int) -> tile.Body:
     """What a stage finds of an element: `v0`, `v1`, ..."""
     lines = tile.gradient_lines(variant)
     lines.append(
-        f"{tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})"
+        f"{tuple_of([f'v{k}' for k in range(variant.line_numbers())])} = measure({tile.arguments(variant)})"
     )
     return tile.Body("measure", variant.rule.measures[stage].function, lines, frozenset())
 
 
 def _columns(variant: Variant, stage: int, body: tile.Body, ahead: int, place: str) -> list[str]:
     """From column n on: `ahead` of a thread's columns at a time, as long as there are so many."""
-    count, size = measured_numbers(variant, stage), variant.dtype.itemsize
+    count, size = variant.line_numbers(), variant.dtype.itemsize
     both = [(k, j) for k in range(count) for j in range(ahead)]
     down = {(k, j): place.format(k=k).replace("column)", f"column + {BLOCK * j})") for k, j in both}
     shown = [part.name for part in variant.parts if part.over not in (ELEMENT, MEMORY_ROW)]
@@ -147,7 +147,7 @@ def _columns(variant: Variant, stage: int, body: tile.Body, ahead: int, place: s
 
 def _elements(variant: Variant, stage: int, body: tile.Body, rows: int, ahead: int) -> list[str]:
     """`rows` rows from r on, `ahead` columns each: all numbers are fetched, then used."""
-    count, size = measured_numbers(variant, stage), variant.dtype.itemsize
+    count, size = variant.line_numbers(), variant.dtype.itemsize
     largest = variant.rule.measures[stage].reduce != "sum"
     over_rows = [part.name for part in variant.parts if part.over == MEMORY_ROW]
     over_columns = [part.name for part in variant.parts if part.over not in (ELEMENT, MEMORY_ROW)]
@@ -227,12 +227,6 @@ def eight(own: str, largest: bool) -> str:
             for a, b in zip(of[:half], of[half:], strict=True)
         ]
     return of[0]
-
-
-def measured_numbers(variant: Variant, stage: int) -> int:
-    """How many numbers a stage measures for each line."""
-    chosen = variant.rule.measures[stage]
-    return chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
 
 
 def of_tensor(inside: list[str]) -> list[str]:

@@ -20,12 +20,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import float64
 
 from fastopt.drivers import coefficients, noise
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked, scalars
-from fastopt.drivers.cuda.kernels import Kernel, joined, kernel, reduced
+from fastopt.drivers.cuda.kernels import Kernel, joined, kernel, reduced, summing
 from fastopt.table import TENSOR
 from fastopt.variant import BLOCK, Rule, Variant
 
@@ -186,13 +185,8 @@ def gather(first: int, count: int, reduce: str) -> Kernel:
         "    end = begin",
         *inside,
     ]
-    named = {
-        "cuda": words.cuda, "wait": words.wait, "real": float64, "zero": np.float64(0),
-        "wide": np.float64, "maximum": scalars(_WIDE)["maximum"],
-        "widest": scalars(_WIDE)["maximum"],
-    }  # fmt: skip
     arguments = ("tensors", "spans", "gradients", "blocks", "stride", "totals", "width")
-    return kernel("gather", arguments, lines, named, words.SUMMING)
+    return kernel("gather", arguments, lines, summing(_WIDE), words.SUMMING)
 
 
 def spans(tiles: np.ndarray, tensors: int) -> np.ndarray:
