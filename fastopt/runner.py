@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
@@ -290,23 +291,27 @@ class Call:
         self.shares = shares
         self.kernel = kernel(cpu.driver(shares))
         self._lock = threads.launch_lock() if shares > 1 else None
+        self._turns = shares > threads.get_num_threads()
         self._arguments = arguments(shares)
         self._make, self._arguments_of = kernel, arguments
 
     def bound(self, *more: int) -> Callable[[Any], Any]:
         """It with more arguments before that which each call is given; good while this object is held."""
-        if self._lock is None:  # which costs small steps the least
+        if self._lock is None and not self._turns:  # which costs small steps the least
             return functools.partial(self.kernel, *self._arguments, *more)
-        return functools.partial(self._run_alone, self._lock, more)
+        return functools.partial(self._run, more)
 
     def run(self, given: Any) -> Any:
         """Call it."""
         return self.bound()(given)
 
-    def _run_alone(self, lock: Any, more: tuple[int, ...], given: Any) -> Any:
-        if lock.acquire(blocking=False):
+    def _run(self, more: tuple[int, ...], given: Any) -> Any:
+        lock = self._lock
+        if lock is None or lock.acquire(blocking=False):
             try:
-                return self.kernel(*self._arguments, *more, given)
+                with threads.taking_turns() if self._turns else contextlib.nullcontext():
+                    return self.kernel(*self._arguments, *more, given)
             finally:
-                lock.release()
+                if lock is not None:
+                    lock.release()
         return self._make(cpu.SERIAL)(*self._arguments_of(1), *more, given)

@@ -288,6 +288,7 @@ class Stepping(Stateful):
         if self._embedded is not None and any(w.counts_rows(k) for k in range(len(chosen))):
             raise RuntimeError("step_rows: jit_step() has handed out a kernel that counts no rows")
         self._rows = self._rows or touched.RowTables()
+        self._rows.forced_shares = self._runner.forced_shares
         if w.follows:
             w.follow()
         runner = Runner(w)

@@ -16,7 +16,7 @@ from fastopt.drivers import threads
 from fastopt.formula import Formula
 from fastopt.runner import Call, Runner
 from fastopt.slots import memory_order
-from fastopt.storage import count_reals
+from fastopt.storage import Storage, count_reals
 from fastopt.table import OFFSET, TENSOR, Table
 from fastopt.variant import Variant
 from fastopt.workspace import Workspace
@@ -111,9 +111,16 @@ def _row_numbers(rows: Any, name: str) -> np.ndarray:
 
 
 class RowTables:
-    """What steps over rows keep from one to the next: bitmaps of rows, room for tiles and for sums."""
+    """What steps over rows keep from one to the next: bitmaps of rows, room for tiles and for sums.
+
+    Attributes
+    ----------
+    forced_shares : int or None
+        As of `Runner`.
+    """
 
     def __init__(self) -> None:
+        self.forced_shares: int | None = None
         self._kept: dict[tuple[Any, ...], np.ndarray] = {}
 
     def build(
@@ -146,31 +153,42 @@ class RowTables:
         """Write the tiles of one parameter's rows; how many there are."""
         words = -(-t.height // 64)
         seen, again = (self._room(name, k, (words,), np.uint64) for name in ("seen", "again"))
-        size = variant.dtype.itemsize
-        repeated = driver.mark()(t.rows, seen, again)
-        mentions = np.empty((3, 2 * repeated), np.int64)
-        count, noted = driver.lay()(
-            t.rows, t.width, length, size, place, seen, again, repeated, tiles, mentions
-        )
-        if noted:
-            row = mentions[0, :noted]
-            order = np.argsort(row, kind="stable")
-            changes = np.flatnonzero(np.diff(row[order])) + 1
-            starts = np.concatenate([[0], changes, [noted]])
-            self._add_up(t, k, order, starts, mentions, chunks, tiles, variant)
-        return int(count)
+        later = self._room("later", k, t.rows.shape, np.int64)
+        later = later[: driver.mark()(t.rows, seen, again, later)]
+        named, first, sums = later, later, 0  # what is true if there are none
+        if later.size:
+            order = np.argsort(t.rows[later], kind="stable")
+            mentions = t.rows[later[order]]
+            starts = np.flatnonzero(np.diff(mentions, prepend=-1))
+            named, first = mentions[starts], np.empty(len(starts), np.int64)
+            sums = self._sums(k, len(starts), t.width, variant.dtype) - t.gradients.ctypes.data
+        tiles = tiles[: (len(t.rows) - len(later)) * chunks]
+        shape = t.width, length, variant.dtype.itemsize
+        rest = t.rows, shape, place, seen, again, later, named, first, sums
+        shares = self.forced_shares or threads.shares(2 * tiles.nbytes)
+        Call(driver.lay, lambda n: (*rest, n), shares).run(tiles)
+        if later.size:
+            again[named >> 6] = 0
+            positions = np.insert(later[order], starts, first)
+            ends = np.append(starts, len(later)) + np.arange(len(starts) + 1)
+            self._add_up(t, k, positions, ends, variant.gradient)
+        return len(tiles)
+
+    def _sums(self, k: int, count: int, width: int, dtype: np.dtype[Any]) -> int:
+        """Where the sums of rows that are named again will be."""
+        return int(self._room("sums", k, (count, width), dtype).ctypes.data)
 
     def _add_up(
-        self, t: Touched, k: int, order: np.ndarray, starts: np.ndarray, mentions: np.ndarray,
-        chunks: int, tiles: np.ndarray, variant: Variant,
-    ) -> None:  # fmt: skip
-        """Add up the gradients of each row that is named more than once, and let its tiles have the sums."""
-        sums = self._room("sums", k, (len(starts) - 1, t.width), variant.dtype)
+        self, t: Touched, k: int, positions: np.ndarray, starts: np.ndarray, gradient: Storage
+    ) -> None:
+        """Add up the gradients of each row that is named again."""
+        sums = self._room("sums", k, (len(starts) - 1, t.width), gradient.dtype)
         base = t.gradients.ctypes.data
-        rest = starts, mentions, base, sums, chunks, tiles
         # a row in, and a sum out or its part
-        shares = threads.shares(2 * len(order) * t.width * variant.dtype.itemsize)
-        Call(partial(driver.add_up, variant.gradient), lambda _: rest, shares).run(order)
+        moved = 2 * len(positions) * sums.itemsize * t.width
+        shares = self.forced_shares or threads.shares(moved)
+        kernel = partial(driver.add_up, gradient)
+        Call(kernel, lambda n: (positions, starts, base, n), shares).run(sums)
 
     def _room(self, name: str, of: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Zeros at first; what was there before later."""

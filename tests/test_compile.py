@@ -20,6 +20,7 @@ from references import CLASSES, cases_of
 import fastopt
 from fastopt import measure
 from fastopt.drivers import compile, cpu, machine, steps, tile
+from fastopt.variant import ROWS
 
 
 def variants():
@@ -78,6 +79,14 @@ def test_options_keep_loops_packed_and_single(cls, options):
     test_packed_arithmetic_and_no_promotion(
         dataclasses.replace(opt._workspace.variant(0), options=frozenset(options))
     )
+
+
+def test_rows_are_asked_for_on_every_processor():
+    """No stream leads to them; in the loops of whole arrays it depends on the processor."""
+    opt = fastopt.Adam(np.ones((2, 2), np.float32))
+    variant = dataclasses.replace(opt._workspace.variant(0), options=frozenset({ROWS}))
+    asked = re.findall(r"\bprefetch\w+\s|\bprfm\s", measure.step_assembly(variant))
+    assert len(asked) >= 3  # parameters and both slots
 
 
 def test_the_generated_loop_is_readable():

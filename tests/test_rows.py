@@ -138,6 +138,27 @@ def test_duplicates_are_added_in_order():
         assert not p[40:].any()
 
 
+@pytest.mark.parametrize("width", [2, 70])
+def test_tiles_are_laid_alike_by_any_number_of_threads(width, monkeypatch):
+    """Rows of one tile and of several; some named once, some again, and other ones from step to step."""
+    monkeypatch.setattr(fastopt.Adam, "tile", 32)
+    rng = np.random.default_rng(0)
+    steps = [(rng.integers(0, 300, n), rng.random((n, width))) for n in (200, 1, 600, 0, 250)]
+    found = []
+    for shares in (1, 2, 7):
+        p = np.zeros((300, width))
+        opt = fastopt.Adam(p, lr=0.1)
+        opt._runner.force_shares(shares)
+        tiles = []
+        for rows, grads in steps:
+            opt.step_rows(rows, grads)
+            for name in ("seen", "again"):
+                assert not opt._rows._kept[name, 0].any()
+            tiles.append(opt._rows._kept["tiles", 0][:, :4].tobytes())
+        found.append((p.tobytes(), tiles))
+    assert found[0] == found[1] == found[2]
+
+
 def test_cost_is_that_of_the_rows():
     p = np.zeros((1000, 4))
     opt = fastopt.Adam(p)

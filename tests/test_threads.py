@@ -203,9 +203,56 @@ def test_small_steps_stay_serial(monkeypatch):
     monkeypatch.setattr(threads, "_count", 2)
     monkeypatch.setattr(threads, "layer", lambda: "tbb")
     assert threads.shares(1000) == 1
-    assert threads.shares(1e9) == 2
+    assert threads.shares(20e6) == 2
     monkeypatch.setattr(threads, "_forked_from_openmp", True)
     assert threads.shares(1e9) == 1
+
+
+def test_large_steps_are_cut_finer(monkeypatch):
+    monkeypatch.setattr(threads, "_count", 3)
+    monkeypatch.setattr(threads, "layer", lambda: "tbb")
+    share = threads._SHARE_BYTES
+    assert [threads.shares(3 * share * n) for n in (1, 1.99, 2, 8, 1000)] == [3, 3, 6, 24, 24]
+
+
+TURNS = """
+import numba, numpy as np, fastopt
+from fastopt.drivers import threads
+fastopt.set_num_threads(2)
+assert threads.layer()
+@numba.njit(parallel=True)
+def kernel(used, x):
+    for share in numba.prange(32):
+        used[share] = numba.get_thread_id()
+        for _ in range(200):
+            x[share] += np.sqrt(x[share]).sum()
+numba.set_parallel_chunksize(5)
+used, x = np.zeros(32, np.int64), np.zeros((32, 1000))
+with threads.taking_turns():
+    assert (numba.get_parallel_chunksize(), numba.get_num_threads()) == (1, 2)
+    for _ in range(5):
+        kernel(used, x)
+        assert len(np.unique(used)) <= 2, used
+assert (numba.get_parallel_chunksize(), numba.get_num_threads()) == (5, 4)
+p, g = np.ones(1 << 22, np.float32), np.ones(1 << 22, np.float32)
+opt = fastopt.Adam(p)
+info = opt.step(g)
+(call,) = opt._runner._prepared(frozenset())
+assert call.shares == 14, call.shares
+assert (numba.get_parallel_chunksize(), numba.get_num_threads()) == (5, 4)
+try:
+    with threads.taking_turns():
+        raise KeyError
+except KeyError:
+    assert (numba.get_parallel_chunksize(), numba.get_num_threads()) == (5, 4)
+print("fine")
+"""
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_shares_by_turns_keep_to_the_number_of_threads(layer):
+    skip_without(layer)
+    assert run(TURNS, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="4") == "fine"
 
 
 def test_set_num_threads_reaches_optimizers_that_are_there():
@@ -216,4 +263,5 @@ def test_set_num_threads_reaches_optimizers_that_are_there():
         fastopt.set_num_threads(n)
         opt.step(p.copy())
         (call,) = opt._runner._prepared(frozenset())
-        assert call.shares == n
+        assert call.shares % n == 0
+        assert (call.shares == 1) == (n == 1)

@@ -17,10 +17,11 @@ from fastopt.device.runner import DeviceRunner
 from fastopt.device.workspace import DeviceTable
 from fastopt.drivers.cuda import repeated, runtime, tensors
 from fastopt.pipeline import Request
-from fastopt.table import SHIFT, Table
+from fastopt.storage import Storage
+from fastopt.table import Table
 from fastopt.touched import Touched
 from fastopt.tree import on_device
-from fastopt.variant import ROWS, Variant
+from fastopt.variant import ROWS
 
 
 class DeviceRowTables(touched.RowTables):
@@ -31,23 +32,20 @@ class DeviceRowTables(touched.RowTables):
         self._memory: dict[tuple[str, int], tuple[Any, int]] = {}
         self.sums: list[tuple[Any, tuple[int, int], tuple[int, ...]]] = []  # to be launched
 
+    def _sums(self, k: int, count: int, width: int, dtype: np.dtype[Any]) -> int:
+        return self.room("sums", k, count * width * dtype.itemsize)
+
     def _add_up(
-        self, t: Touched, k: int, order: np.ndarray, starts: np.ndarray, mentions: np.ndarray,
-        chunks: int, tiles: np.ndarray, variant: Variant,
-    ) -> None:  # fmt: skip
-        """Note what is to be added up, and let the tiles have the sums."""
-        groups, row = len(starts) - 1, t.width * variant.dtype.itemsize
-        positions = np.ascontiguousarray(mentions[1, order])
-        place = {"starts": starts.astype(np.int64), "positions": positions}
+        self, t: Touched, k: int, positions: np.ndarray, starts: np.ndarray, gradient: Storage
+    ) -> None:
+        """Note what is to be added up."""
+        groups = len(starts) - 1
+        place = {"starts": starts, "positions": positions}
         addresses = [self.put(name, k, array) for name, array in place.items()]
-        base, sums = t.gradients.ctypes.data, self.room("sums", k, groups * row)
-        for group, one in enumerate(order[starts[:-1]]):
-            first = mentions[2, one]
-            shift = sums + group * row - base - mentions[0, one] * row
-            tiles[first : first + chunks, SHIFT] = shift
-        kernel = repeated.add_up(variant.dtype)
+        sums = self._sums(k, groups, t.width, gradient.dtype)
         grid = groups, -(-t.width // repeated.PIECE)
-        self.sums.append((kernel, grid, (*addresses, base, sums, t.width)))
+        arguments = (*addresses, t.gradients.ctypes.data, sums, t.width)
+        self.sums.append((repeated.add_up(gradient.dtype), grid, arguments))
 
     def room(self, name: str, k: int, nbytes: int) -> int:
         """The address of that much memory, which lasts until more is asked for."""

@@ -1,7 +1,7 @@
 """Touched rows: which they are, what their gradients add up to, and what a loop over them does besides.
 
-A row that is named once has its gradient where the caller put it. One that is named more than once gets the sum of
-its gradients, in the order in which they were given, whoever adds them.
+A row that is named once has its gradient where the caller put it. One that is named again gets the sum of its
+gradients, in the order in which they were given, whoever adds them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numba import prange
 from fastopt.drivers import sums, tile
 from fastopt.drivers.compile import Compiled, compiled, digest, kernel, rule_function
 from fastopt.drivers.generate import generated, tuple_of
-from fastopt.drivers.machine import flush_denormals, pointer, restore_denormals
+from fastopt.drivers.machine import flush_denormals, pointer, prefetch, restore_denormals
 from fastopt.storage import Storage
 from fastopt.strips import STRIP_COLUMNS
 from fastopt.table import BEFORE, LENGTH, OFFSET, SHIFT, TENSOR
@@ -29,51 +29,19 @@ AHEAD = 4
 # ---- which rows ----------------------------------------------------------------------------------
 
 
-def _mark(rows, seen, again):  # type: ignore[no-untyped-def]
-    """Set a bit for every row, and another for one that is named again; how often that happens."""
-    repeated = 0
+def _mark(rows, seen, again, later):  # type: ignore[no-untyped-def]
+    """Set a bit for every row, and another for one that is named again; note where, and give how often, that is."""
+    count = 0
     for i in range(rows.size):
         row = rows[i]
         word, bit = row >> 6, np.uint64(1) << np.uint64(row & 63)
         if seen[word] & bit:
             again[word] |= bit
-            repeated += 1
+            later[count] = i
+            count += 1
         else:
             seen[word] |= bit
-    return repeated
-
-
-def _lay(rows, width, length, size, place, seen, again, repeated, tiles, mentions):  # type: ignore[no-untyped-def]
-    """Write the tiles of each row, in the order of their first mention, and clear the bits.
-
-    A row that is named again has all its mentions noted: row, position, and the first of its tiles at the
-    first of them. The counts of tiles and of mentions.
-    """
-    tensor, before = place
-    count = noted = 0
-    for i in range(rows.size):
-        row = rows[i]
-        word, bit = row >> 6, np.uint64(1) << np.uint64(row & 63)
-        first = (seen[word] & bit) != 0
-        if repeated and again[word] & bit:
-            mentions[0, noted] = row
-            mentions[1, noted] = i
-            mentions[2, noted] = count if first else -1
-            noted += 1
-        if first:
-            seen[word] ^= bit
-            shift = (i - row) * width * size
-            for start in range(0, width, length):
-                tiles[count, TENSOR] = tensor
-                tiles[count, OFFSET] = row * width + start
-                tiles[count, LENGTH] = min(length, width - start)
-                tiles[count, BEFORE] = before
-                tiles[count, SHIFT] = shift
-                before += min(length, width - start)
-                count += 1
-    for m in range(noted):
-        again[mentions[0, m] >> 6] = 0
-    return count, noted
+    return count
 
 
 @cache
@@ -83,33 +51,67 @@ def mark() -> Compiled:
 
 
 @cache
-def lay() -> Compiled:
-    """See `_lay`."""
-    return kernel(_lay, "fastopt.rows.lay", digest())
+def lay(driver: str) -> Compiled:
+    """Write the tiles of each row, in the order of their first mention, and clear the bits of `seen`.
+
+    `repeated` has the rows that are named again, sorted: of these `first` gets the place of the first mention, and
+    their tiles point to the rows of sums, which lie `sums` bytes behind the gradients.
+    """
+
+    def lay(rows, shape, place, seen, again, later, repeated, first, sums, shares, tiles):  # type: ignore[no-untyped-def]
+        width, length, size = shape
+        tensor, before = place
+        chunks = -(-width // length)
+        for share in prange(shares):
+            begin, end = rows.size * share // shares, rows.size * (share + 1) // shares
+            skipped = np.searchsorted(later, begin)
+            for i in range(begin, end):
+                if skipped < later.size and later[skipped] == i:
+                    skipped += 1
+                    continue
+                row = rows[i]
+                word, bit = row >> 6, np.uint64(1) << np.uint64(row & 63)
+                seen[word] = 0  # as every other thread says that has a row there
+                shift = (i - row) * width * size
+                if repeated.size and again[word] & bit:
+                    group = np.searchsorted(repeated, row)
+                    first[group] = i
+                    shift = sums + (group - row) * width * size
+                count, start = (i - skipped) * chunks, 0
+                while start < width:
+                    tiles[count, TENSOR] = tensor
+                    tiles[count, OFFSET] = row * width + start
+                    tiles[count, LENGTH] = min(length, width - start)
+                    tiles[count, BEFORE] = before + (i - skipped) * width + start
+                    tiles[count, SHIFT] = shift
+                    start += length
+                    count += 1
+
+    return kernel(lay, f"fastopt.rows.lay.{driver}", digest(), parallel=driver == "parallel")
 
 
 @cache
 def add_up(gradient: Storage, driver: str) -> Compiled:
-    """Add up the gradients of rows that are named more than once, and let their tiles have the sums.
+    """Add up the gradients of rows that are named more than once.
 
-    `order` sorts the mentions by row, then by position; `starts` is where each row's begin in it.
+    `positions` are the mentions, by row and then in order; `starts` is where each row's begin in it, and where the last
+    ends.
     """
     element, size = numba.from_dtype(gradient.dtype), gradient.dtype.itemsize
 
-    def add_up(starts, mentions, base, sums, chunks, tiles, order):  # type: ignore[no-untyped-def]
-        width = sums.shape[1]
-        for group in prange(starts.size - 1):
-            total = sums[group]
-            total[:] = 0
-            for o in range(starts[group], starts[group + 1]):
-                place = base + mentions[1, order[o]] * width * size
-                g = numba.carray(pointer(place, element), width)
-                for i in range(width):
-                    total[i] += g[i]
-            one = order[starts[group]]
-            shift = total.ctypes.data - base - mentions[0, one] * width * size
-            for t in range(mentions[2, one], mentions[2, one] + chunks):
-                tiles[t, SHIFT] = shift
+    def add_up(positions, starts, base, shares, sums):  # type: ignore[no-untyped-def]
+        groups, width = sums.shape
+        for share in prange(shares):
+            for group in range(groups * share // shares, groups * (share + 1) // shares):
+                total = sums[group]
+                total[:] = 0
+                for o in range(starts[group], starts[group + 1]):
+                    later = base + positions[min(o + AHEAD, positions.size - 1)] * width * size
+                    for line in range(later & -64, later + width * size, 64):
+                        prefetch(line, 1)
+                    g = numba.carray(pointer(base + positions[o] * width * size, element), width)
+                    for i in range(width):
+                        total[i] += g[i]
 
     name = f"fastopt.rows.sums.{gradient.name}.{driver}"
     return kernel(add_up, name, digest(), parallel=driver == "parallel")
@@ -160,7 +162,11 @@ def _walk(variant: Variant, body: tile.Body) -> Compiled:
         *(f"        {line}" for line in row),
         "    return last",
     ]
-    names = tile.names(variant, body) | {"renew": _renew(variant), "add": sums.add}
+    names = tile.names(variant, body) | {
+        "prefetch": prefetch,
+        "renew": _renew(variant),
+        "add": sums.add,
+    }
     return compiled(generated("walk", lines, names))
 
 
@@ -173,12 +179,14 @@ def _fetched(variant: Variant, body: tile.Body) -> list[str]:
     ]
     for name, storage, where, _ in tile.arrays(variant, body):
         if name in body.touched:
+            # gradients lie one after the other, but for sums of them
+            ask = "prefetch_stream" if name == "g" else "prefetch"
             for column, address in zip(storage.columns, where, strict=True):
                 size, per = column.dtype.itemsize, column.per
                 lines += [
                     f"at = {address} + place // {per} * {size}",
                     f"for line in range(at & -64, at + length // {per} * {size}, 64):",
-                    "    prefetch(line, 1)",
+                    f"    {ask}(line, 1)",
                 ]
     return lines
 

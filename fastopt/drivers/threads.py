@@ -25,6 +25,12 @@ from numba.np.ufunc import parallel as pool
 _LAUNCH = {"tbb": 25e-6, "omp": 100e-6, "workqueue": 150e-6}
 _BYTES_PER_SECOND = 50e9
 
+# Steps that stream from memory are cut finer than into a share per thread, and threads take one share after the
+# other: a core that others keep busy, as a BLAS library does after a product, holds up none but its own
+# (docs/decisions/0025). A share moves so many bytes at least; a thread has so many shares at most.
+_SHARE_BYTES = 8 << 20
+_SHARES_EACH = 8
+
 _count: int | None = None
 _forked_from_openmp = False
 _one_at_a_time = threading.Lock()
@@ -83,7 +89,21 @@ def shares(bytes_moved: float) -> int:
     saved = bytes_moved / _BYTES_PER_SECOND * (1 - 1 / count)
     if saved < min(_LAUNCH.values()) or saved < _LAUNCH[layer()]:
         return 1
-    return count
+    finer = int(bytes_moved / (count * _SHARE_BYTES))
+    return count * max(1, min(finer, _SHARES_EACH))
+
+
+@contextlib.contextmanager
+def taking_turns() -> Iterator[None]:
+    """While this lasts, launches by this thread are of more shares than threads: each is taken by who is free."""
+    size, threads = numba.get_parallel_chunksize(), numba.get_num_threads()
+    numba.set_parallel_chunksize(1)
+    numba.set_num_threads(min(threads, get_num_threads()))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(threads)
+        numba.set_parallel_chunksize(size)
 
 
 def launch_lock() -> threading.Lock | None:

@@ -7,7 +7,7 @@ plain loop is what LLVM vectorises. `source` shows it; for AdamW in float32 it r
         c0, c6, c7, ... = c[0], c[6], c[7], ...
         for start in range(offset, offset + n, 128):
             m = min(128, offset + n - start)
-            prefetch(a[0] + (start + 1024) // 1 * 4, 8)
+            prefetch_stream(a[0] + (start + 1024) // 1 * 4, 8)
             ...
             p = open_p(start, m, scratch[0], a[0])
             g = open_g(start, m, scratch[1], gradient)
@@ -110,7 +110,7 @@ def names(variant: Variant, body: Body) -> dict[str, Any]:
         body.name: rule_function(body.function),
         "zero": variant.dtype.type(0),
         "one": variant.dtype.type(1),
-        "prefetch": prefetch_stream,
+        "prefetch_stream": prefetch_stream,
         "clamp": clamp,
         "maximum": maximum,
         "block_key": noise.block_key,
@@ -310,7 +310,7 @@ def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
             for column, address in zip(storage.columns, where, strict=True):
                 size, per = column.dtype.itemsize, column.per
                 lines = max(1, block // per * size // CACHE_LINE)
-                yield f"prefetch({address} + (start + {AHEAD}) // {per} * {size}, {lines})"
+                yield f"prefetch_stream({address} + (start + {AHEAD}) // {per} * {size}, {lines})"
 
 
 def key(variant: Variant, start: str) -> list[str]:
