@@ -264,7 +264,7 @@ def test_maps(playground):
         assert playground.page.message
         assert playground.setting.run.changed == {"lr": 0.05}
     shown(playground, objective="saddle")
-    assert "no minimum of saddle is known" in playground.page.message
+    assert "saddle has no minimum" in playground.page.message
 
 
 # ---- what a user does -------------------------------------------------------------------------------

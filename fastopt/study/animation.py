@@ -188,6 +188,9 @@ def _on_surface(surface: Any, chosen: Sequence[methods.Method], trajectories: li
         series.append(np.where(style.inside(one.points, window)[:, None], there, np.nan))
     axes.set(xlabel="x", ylabel="y", zlabel=name, xlim=window[0], ylim=window[1])
     axes.view_init(elev=35, azim=-60)
+    if len(surface.minima):
+        there = np.column_stack([surface.minima, height(surface.value(surface.minima))])
+        axes.plot(*there.T, "*", color=style.MINIMUM, markersize=11, zorder=2)
     return figure, *_artists(axes, surface, chosen, series), series
 
 

@@ -57,6 +57,13 @@ def shades(count: int) -> list[str]:
     return [to_hex(c) for c in colormaps["viridis_r"](np.linspace(0.15, 1.0, count))]
 
 
+def rate(chosen: Sequence[methods.Method]) -> str:
+    """What a title adds of the learning rate that all of them have; empty if there is no such."""
+    rates = [method.hyperparameters.get("lr") for method in chosen]
+    common = rates[0] if all(own == rates[0] for own in rates) else None
+    return f", lr {common:g}" if isinstance(common, numbers.Real) else ""
+
+
 def figure(
     rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (4.2, 4.0), **options: Any
 ) -> tuple[Figure, list[Axes]]:

@@ -272,6 +272,7 @@ def courses(axes: Axes, surface: Any, chosen: list[Method], found: list[Any]) ->
 def _pair(surface: Any, chosen: list[Method], found: list[Any], window: Any = None) -> Figure:
     figure, (left, right) = style.figure(1, 2, size=(4.6, 4.1))
     ground_panel(left, surface, chosen, found, window)
+    left.set_title(f"{surface.name}{style.rate(chosen)}", fontsize=11)
     courses(right, surface, chosen, found)
     return figure
 
