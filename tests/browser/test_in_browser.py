@@ -287,8 +287,9 @@ def test_every_control_has_a_name_and_sliders_say_values(tab):
     assert handle.get_attribute("aria-valuetext") == tab.get("lr value", "value") != "0.02"
     tab.press("2")
     tab.wait(
-        f"{CONTROLS} return found.some(([name]) => name === 'd0') && found.every(([name]) => name)"
+        f"{CONTROLS} return found.some(([name]) => name === 'beta3') && found.every(([name]) => name)"
     )
+    assert ["beta3", "None"] in tab.run(f"{CONTROLS} return found")
 
 
 def test_what_is_no_expression_can_be_mended(tab):

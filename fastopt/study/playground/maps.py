@@ -97,7 +97,8 @@ def values(control: Control, edge: int) -> np.ndarray:
     """The values at the middles of the pixels along an axis."""
     scale = control.scale
     assert scale is not None
-    middles = scale.start + (np.arange(edge) + 0.5) * (scale.end - scale.start) / edge
+    half = (scale.end - scale.start) / (2 * edge)
+    middles = np.linspace(scale.start + half, scale.end - half, edge)
     if scale.kind == "log":
         return np.asarray(10.0**middles)
     if scale.kind == "decay":

@@ -80,11 +80,8 @@ class Scale:
             "log": "Number((10 ** tick).toPrecision(3))",
             "decay": "Number((1 - Number((10 ** -tick).toPrecision(3))).toFixed(9))",
         }.get(self.kind, "Number(tick.toPrecision(6))")
-        low = (
-            f"tick <= {self.start + self.step / 2!r} ? '{self.floor or 0:g}' : "
-            if self.floored
-            else ""
-        )
+        least = "None" if self.floor is None else f"{self.floor:g}"
+        low = f"tick <= {self.start + self.step / 2!r} ? '{least}' : " if self.floored else ""
         return f"return {low}String({value})"
 
     @property
