@@ -45,8 +45,7 @@ html_show_sourcelink = False
 html_theme_options: dict[str, Any] = {
     "navigation_with_keys": False,
     "show_prev_next": True,
-    # figures and the lines that draw them need the width
-    "secondary_sidebar_items": {"gallery/*": [], "**": ["page-toc"]},
+    "secondary_sidebar_items": ["page-toc"],
 }
 
 
@@ -66,6 +65,13 @@ def setup(app: Any) -> None:
     plot["draw"]().savefig(GENERATED / "schedules.png", dpi=100)
     pictures.draw()
     app.connect("autodoc-skip-member", skip_member)
+    app.connect("doctree-read", widen)
+
+
+def widen(app: Any, tree: Any) -> None:
+    """Give the gallery the width of the contents beside its pages: figures, and the lines that draw them, need it."""
+    if app.env.docname.startswith("gallery/"):
+        app.env.metadata[app.env.docname]["html_theme.sidebar_secondary.remove"] = "true"
 
 
 def skip_member(
