@@ -173,7 +173,7 @@ def test_views_are_switched_and_a_map_is_clicked(tab):
 
 def test_it_plays_and_pauses(tab):
     tab.open()
-    shown = "return playground.models().shown[0].data.x.length"
+    shown = "return playground.models().shown[0].data.step.filter(Number.isFinite).length"
     assert tab.run(shown) == 301
     tab.run("document.getElementById('speed').value = '0.25'")
     tab.press(" ")

@@ -3,7 +3,7 @@
 "use strict";
 
 const playground = (() => {
-  let page, courses, shown, kept, heads, renderers, panel;
+  let page, courses, shown, kept, heads, renderers, panel, points;
   let frame = Infinity; // the last step that is shown; Infinity: all, however many there are
   let playing = 0, last = 0, asked = 0, linkTimer = 0, savedCode = "";
   const $ = (id) => document.getElementById(id);
@@ -31,7 +31,11 @@ const playground = (() => {
     if (before.get(source)?.every((part, i) => part === from[i])) return; // nothing to paint anew
     before.set(source, from);
     const data = {};
-    for (const [name, column] of Object.entries(columns)) data[name] = n < column.length ? column.slice(0, n) : column;
+    for (const [name, column] of Object.entries(columns)) {
+      // always of one length: where it changes, Bokeh draws the legends anew, for each line
+      data[name] = new Float64Array(points).fill(NaN);
+      for (let i = 0; i < n; i++) data[name][i] = column[i];
+    }
     source.setv({ data }, quiet);
   }
 
@@ -192,7 +196,7 @@ const playground = (() => {
   }
 
   function start(models) {
-    ({ page, courses, shown, kept, heads, renderers, panel } = models);
+    ({ page, courses, shown, kept, heads, renderers, panel, points } = models);
     const on = (name, act) => { page.properties[name].change.connect(act); act(); };
     page.properties.answer.change.connect(drawn);
     if (page.answer) drawn();

@@ -18,6 +18,7 @@ from bokeh.server.server import Server
 from jinja2 import Environment, FileSystemLoader
 
 from fastopt.study.playground.app import Playground
+from fastopt.study.playground.courses import MOST_POINTS
 
 ADDRESS = "127.0.0.1"
 #: Where it listens if nothing else does.
@@ -88,7 +89,10 @@ def document(doc: Document) -> None:
         "renderers": plots.paths, "panel": playground.sidebar.panel,
     }  # fmt: skip
     names = ", ".join(models)
-    doc.js_on_event(DocumentReady, CustomJS(args=models, code=f"playground.start({{{names}}})"))
+    doc.js_on_event(
+        DocumentReady,
+        CustomJS(args=models, code=f"playground.start({{{names}, points: {MOST_POINTS}}})"),
+    )
 
 
 def serve(
