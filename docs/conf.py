@@ -65,6 +65,13 @@ def setup(app: Any) -> None:
     plot["draw"]().savefig(GENERATED / "schedules.png", dpi=100)
     pictures.draw()
     app.connect("autodoc-skip-member", skip_member)
+    app.connect("doctree-read", widen)
+
+
+def widen(app: Any, tree: Any) -> None:
+    """Give the gallery the width of the contents beside its pages: figures, and the lines that draw them, need it."""
+    if app.env.docname.startswith("gallery/"):
+        app.env.metadata[app.env.docname]["html_theme.sidebar_secondary.remove"] = "true"
 
 
 def skip_member(

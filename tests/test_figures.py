@@ -209,6 +209,23 @@ def test_what_trajectory_draws_is_the_trace():
         np.testing.assert_array_equal(drawn, found.slots[slot])
 
 
+def test_what_leaves_the_panels_is_seen_leaving():
+    figure = figures.trajectory("rosenbrock", "SGD(lr=1.0)", steps=30)
+    ground, error = figure.axes
+    values = trace(fastopt.SGD, "rosenbrock", steps=30, lr=1.0).values
+    (course,) = error.lines
+    np.testing.assert_array_equal(course.get_ydata(), values)
+    assert error.get_ylim()[1] < values[1]
+    assert error.get_xlim()[1] > 30
+    (path,) = (line for line in ground.lines if line.get_label() == "SGD(lr=1.0)")
+    start, away, *rest = path.get_xydata()
+    found = trace(fastopt.SGD, "rosenbrock", steps=1, lr=1.0).points
+    way = (away - start) / np.linalg.norm(away - start)
+    np.testing.assert_allclose(way, (found[1] - found[0]) / np.linalg.norm(found[1] - found[0]))
+    assert 4 < np.linalg.norm(away - start) < 100
+    assert np.isnan(rest).all()
+
+
 def test_adaptive_methods_leave_the_saddle_first():
     """By the step at which the value falls below 0: along the diagonal at once, along the ridge much later."""
     left = {

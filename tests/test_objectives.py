@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fastopt.study import expressions, objectives, trace_many
+from fastopt.study.program import Program
 
 sympy = pytest.importorskip("sympy")
 KNOWN = [objectives.get(name) for name in objectives.names()]
@@ -213,7 +214,7 @@ def test_the_largest_expressions_are_read_and_differentiated_in_a_moment():
     tower = "x**y**x**y**x**y**x**y"
     for text in (nested, many, tower):
         started = time.perf_counter()
-        program = expressions.Program()
+        program = Program()
         place = expressions.read(text, program)
         expressions.derivatives(program, place)
         assert time.perf_counter() - started < 10
@@ -221,7 +222,7 @@ def test_the_largest_expressions_are_read_and_differentiated_in_a_moment():
 
 def test_compiled_code_holds_numbers_and_known_functions_only():
     """What is handed to the compiler is written by fastopt, whatever was typed."""
-    program = expressions.Program()
+    program = Program()
     place = expressions.read("sin(x)**2*exp(-y) + 0.1", program)
     results = expressions.derivatives(program, place)
     lines, numbers = program.lines(results)

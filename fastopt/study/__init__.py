@@ -4,8 +4,9 @@ Everything here runs the library's own rules; what is shown is what trains.
 """
 
 from fastopt.study import objectives
+from fastopt.study.convergence import RateMap, rate_map
 from fastopt.study.many import Trajectories, trace_many
-from fastopt.study.maps import Basins, RateMap, basins, rate_map
+from fastopt.study.maps import Basins, basins
 from fastopt.study.objective import Objective
 from fastopt.study.trajectories import Trajectory, trace
 

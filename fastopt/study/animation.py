@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from fastopt.study import methods, movies
 from fastopt.study.figures import style
-from fastopt.study.figures.trajectories import Methods, Start, frame_of, traces
+from fastopt.study.figures.trajectories import Methods, Start, traces
 
 FRAMES = 120  # at most: a picture each step, or every so many steps
 
@@ -164,7 +164,7 @@ def _on_contours(surface: Any, chosen: Sequence[methods.Method], trajectories: l
     figure = Figure(figsize=(8, 6), layout="constrained")
     axes = figure.add_subplot()
     start = trajectories[0].points[0]
-    style.contour(axes, surface, frame_of(surface, start))
+    style.contour(axes, surface, style.frame_of(surface, start))
     style.start(axes, start)
     series = [_finite(one.points) for one in trajectories]
     return figure, *_artists(axes, surface, chosen, series), series
@@ -173,7 +173,7 @@ def _on_contours(surface: Any, chosen: Sequence[methods.Method], trajectories: l
 def _on_surface(surface: Any, chosen: Sequence[methods.Method], trajectories: list[Any]) -> Any:
     figure = Figure(figsize=(8, 6), layout="constrained")
     axes: Any = figure.add_subplot(projection="3d", computed_zorder=False)
-    window = frame_of(surface, trajectories[0].points[0])
+    window = style.frame_of(surface, trajectories[0].points[0])
     _, _, points = style.grid(window, 120)
     with np.errstate(all="ignore"):
         values = np.ma.masked_invalid(surface.value(points))
@@ -188,6 +188,9 @@ def _on_surface(surface: Any, chosen: Sequence[methods.Method], trajectories: li
         series.append(np.where(style.inside(one.points, window)[:, None], there, np.nan))
     axes.set(xlabel="x", ylabel="y", zlabel=name, xlim=window[0], ylim=window[1])
     axes.view_init(elev=35, azim=-60)
+    if len(surface.minima):
+        there = np.column_stack([surface.minima, height(surface.value(surface.minima))])
+        axes.plot(*there.T, "*", color=style.MINIMUM, markersize=11, zorder=2)
     return figure, *_artists(axes, surface, chosen, series), series
 
 

@@ -1,7 +1,7 @@
 """Expressions in x and y: read strictly, differentiated by SymPy, written out for the compiler.
 
 What is read is never run as Python: text is cut into tokens that are numbers, operators and known names, and
-becomes a `Program`, a list of operations on numbers. SymPy's own readers evaluate text, and are not used; what SymPy
+becomes a `fastopt.study.program.Program`, a list of operations on numbers. SymPy's own readers evaluate text, and are not used; what SymPy
 prints is read by the same strict reader.
 """
 
@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from fastopt.study.program import BINARY, LARGEST_POWER, Program
 
 #: The functions of expressions, by the names that the compiler knows them by.
 FUNCTIONS = {
@@ -24,7 +26,7 @@ CONSTANTS = {"pi": math.pi, "e": math.e}
 _OF_DERIVATIVES = {"Abs": "abs", "sign": "sign"}
 
 _LONGEST, _DEEPEST, _MOST = 1000, 80, 400  # characters, nested operations, operations
-_LARGEST, _LARGEST_POWER = 1e12, 32
+_LARGEST = 1e12
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![\w.])"
@@ -32,117 +34,6 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 _OPERATORS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-_BINARY: dict[str, Callable[[float, float], float]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "pow": math.pow,
-}
-
-Operation = tuple[Any, ...]
-
-
-class Program:
-    """Operations on x, y and numbers, each written once.
-
-    Attributes
-    ----------
-    operations : list of tuple
-        ``("number", 1.5)``, ``("x",)``, ``("+", i, j)``, ``("sin", i)``: i and j are places in this list, and
-        stand before.
-    """
-
-    def __init__(self) -> None:
-        self.operations: list[Operation] = []
-        self._places: dict[Operation, int] = {}
-
-    def add(self, *operation: Any) -> int:
-        """The place of an operation; of numbers alone, that of the resulting number."""
-        name, *operands = operation
-        if name != "number" and operands:
-            numbers = [self.number(i) for i in operands]
-            if None not in numbers:
-                operation = ("number", _folded(name, numbers))
-        if operation not in self._places:
-            self._places[operation] = len(self.operations)
-            self.operations.append(operation)
-        return self._places[operation]
-
-    def number(self, place: int) -> float | None:
-        """The number at a place, None if something else is there."""
-        name, *operands = self.operations[place]
-        return operands[0] if name == "number" else None
-
-    def power(self, base: int, exponent: int) -> int:
-        """Base to a power: whole ones by products, halves by roots."""
-        n = self.number(exponent)
-        if n is None or (2 * n) % 1 != 0 or abs(n) > 2 * _LARGEST_POWER:
-            return self.add("pow", base, exponent)
-        whole, factors = int(abs(n)), []
-        square = base
-        while whole:
-            if whole & 1:
-                factors.append(square)
-            whole >>= 1
-            if whole:
-                square = self.add("*", square, square)
-        if n % 1 != 0:
-            factors.append(self.add("sqrt", base))
-        if not factors:
-            return self.add("number", 1.0)
-        result = factors[0]
-        for factor in factors[1:]:
-            result = self.add("*", result, factor)
-        return result if n > 0 else self.add("/", self.add("number", 1.0), result)
-
-    def lines(self, results: Sequence[int]) -> tuple[list[str], dict[str, float]]:
-        """The body of a function of x and y that returns the results, and the numbers that it names."""
-        needed = set(results)
-        for place in reversed(range(len(self.operations))):
-            name, *operands = self.operations[place]
-            if place in needed and name != "number":
-                needed.update(operands)
-        found, numbers = [], {}
-        for place in sorted(needed):
-            name, *operands = self.operations[place]
-            own = [f"v{i}" for i in operands] if name != "number" else []
-            if name == "number":
-                numbers[f"v{place}"] = operands[0]
-            elif name in ("x", "y"):
-                found.append(f"v{place} = {name}")
-            elif name in ("+", "-", "*", "/") and len(own) == 2:
-                found.append(f"v{place} = {own[0]} {name} {own[1]}")
-            elif name == "-":
-                found.append(f"v{place} = -{own[0]}")
-            else:
-                found.append(f"v{place} = {name}({', '.join(own)})")
-        found.append("return " + ", ".join(f"v{i}" for i in results))
-        return found, numbers
-
-
-def _folded(name: str, numbers: Sequence[Any]) -> float:
-    try:
-        if len(numbers) == 2:
-            value = _BINARY[name](*numbers)
-        elif name == "-":
-            value = -numbers[0]
-        elif name == "abs":
-            value = abs(numbers[0])
-        elif name == "sign":
-            value = math.copysign(1.0, numbers[0]) if numbers[0] else 0.0
-        else:
-            value = getattr(math, name)(numbers[0])
-    except (ArithmeticError, ValueError) as error:
-        shown = ", ".join(f"{v:g}" for v in numbers)
-        raise ValueError(f"{name} of {shown} is no finite number") from error
-    if not math.isfinite(value):
-        shown = ", ".join(f"{v:g}" for v in numbers)
-        raise ValueError(f"{name} of {shown} is no finite number")
-    return float(value)
-
-
-# ---- reading --------------------------------------------------------------------------------------
 
 
 def read(text: str, program: Program) -> int:
@@ -247,8 +138,8 @@ class _Reader:
 
     def _power(self, base: int, exponent: int) -> int:
         n = self.program.number(exponent)
-        if self.limited and n is not None and abs(n) > _LARGEST_POWER:
-            raise ValueError(f"the power {n:g}; expected at most {_LARGEST_POWER}")
+        if self.limited and n is not None and abs(n) > LARGEST_POWER:
+            raise ValueError(f"the power {n:g}; expected at most {LARGEST_POWER}")
         return self.program.power(base, exponent)
 
 
@@ -326,6 +217,6 @@ def _in_sympy(sympy: Any, name: str, operands: Sequence[Any]) -> Any:
         return -operands[0]
     if name == "pow":
         return operands[0] ** operands[1]
-    if name in _BINARY:
-        return _BINARY[name](*operands)
+    if name in BINARY:
+        return BINARY[name](*operands)
     return getattr(sympy, {"abs": "Abs"}.get(name, name))(*operands)

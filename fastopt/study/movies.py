@@ -127,7 +127,8 @@ PLAYER = """<!doctype html>
 <title>TITLE</title>
 <style>
   body { font: 16px system-ui, sans-serif; margin: 1rem auto; max-width: 60rem; padding: 0 1rem; color-scheme: light dark }
-  img { width: 100%; background: white }
+  h1 { font-size: 1.1rem }
+  img { display: block; max-width: 100%; width: 60rem; max-height: calc(100vh - 9rem); object-fit: contain; margin: auto }
   form { display: flex; gap: 1rem; align-items: center }
   input { flex: 1 }
   button { font: inherit; min-width: 5rem; padding: .3rem .6rem }

@@ -13,6 +13,7 @@ import numpy as np
 from fastopt.drivers import objective as driver
 from fastopt.drivers.compile import Compiled
 from fastopt.study import expressions
+from fastopt.study.program import Program
 
 Bounds = tuple[tuple[float, float], tuple[float, float]]
 Pair = tuple[str, str]
@@ -164,7 +165,7 @@ class Objective:
 def _compiled(
     known: str, formula: str, what: str, written: Pair | None, dtype: np.dtype[Any]
 ) -> Compiled:
-    program = expressions.Program()
+    program = Program()
     if written is not None:
         results = [expressions.read(text, program) for text in written]
     else:

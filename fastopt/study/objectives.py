@@ -20,6 +20,7 @@ import numpy as np
 
 from fastopt.study import expressions
 from fastopt.study.objective import Bounds, Objective, Pair
+from fastopt.study.program import Program
 
 
 def names() -> list[str]:
@@ -76,7 +77,7 @@ def parse(text: str) -> Objective:
     Traceback (most recent call last):
     ValueError: 'x.real' is no expression in x and y: unexpected '.real'
     """
-    program = expressions.Program()
+    program = Program()
     place = expressions.read(text, program)
     expressions.derivatives(program, place)  # so that one without is refused here
     return Objective(text.strip(), text.strip())

@@ -173,7 +173,7 @@ def test_views_are_switched_and_a_map_is_clicked(tab):
 
 def test_it_plays_and_pauses(tab):
     tab.open()
-    shown = "return playground.models().shown[0].data.x.length"
+    shown = "return playground.models().shown[0].data.step.filter(Number.isFinite).length"
     assert tab.run(shown) == 301
     tab.run("document.getElementById('speed').value = '0.25'")
     tab.press(" ")
@@ -258,6 +258,61 @@ def test_light_and_dark_and_wide(tab):
     tab.run("document.querySelector('#keys').close()")
     tab.settle()
     tab.picture("narrow")
+
+
+CONTROLS = """
+const found = [];
+(function walk(root) {
+  for (const e of root.querySelectorAll("*")) {
+    if (e.shadowRoot) walk(e.shadowRoot);
+    if (!/^(INPUT|SELECT|BUTTON)$/.test(e.tagName) && e.getAttribute("role") !== "slider") continue;
+    found.push([e.getAttribute("aria-label") || e.labels?.[0]?.innerText || e.textContent, e.getAttribute("aria-valuetext")]);
+  }
+})(document);
+"""
+
+
+def test_every_control_has_a_name_and_sliders_say_values(tab):
+    tab.open("run=Adam:lr=0.02&run=Prodigy&active=0&noise=0.2")
+    tab.wait(f"{CONTROLS} return found.length > 40 && found.every(([name]) => name)")
+    named = {
+        name: value for name, value in tab.run(f"{CONTROLS} return found") if value is not None
+    }
+    assert named["lr"] == "0.02"
+    assert named["betas[1]"] == "0.999"
+    assert (named["weight_decay"], named["Scale"]) == ("0", "0.2")
+    handle = tab.inner("lr", ".noUi-handle")
+    handle.send_keys(keys.ARROW_RIGHT)
+    tab.settle()
+    assert handle.get_attribute("aria-valuetext") == tab.get("lr value", "value") != "0.02"
+    tab.press("2")
+    tab.wait(
+        f"{CONTROLS} return found.some(([name]) => name === 'beta3') && found.every(([name]) => name)"
+    )
+    assert ["beta3", "None"] in tab.run(f"{CONTROLS} return found")
+
+
+def test_what_is_no_expression_can_be_mended(tab):
+    tab.open("run=Adam:lr=0.1")
+    tab.type("expression", "sin(x + y**2")
+    tab.until(lambda: "was never closed" in tab.message())
+    tab.settle()
+    field = tab.inner("expression", "input")
+    assert field.get_attribute("value") == "sin(x + y**2"
+    field.send_keys(keys.END, ")", keys.ENTER)
+    tab.until(lambda: query(tab)["objective"] == ["sin(x + y**2)"])
+    assert tab.message() == ""
+
+
+def test_maps_of_an_expression(tab):
+    tab.open("objective=sin(3*x)%2Bx**2/4%2By**2&start=-3.0,2.0&run=Momentum:lr=0.01&view=basins")
+    marks = "return [...Bokeh.documents[0].get_model_by_name('surface').renderers].find(r => r.glyph.marker?.value === 'star').data_source.data.x.length"
+    tab.wait(f"{marks} === 4")
+    tab.picture("basins-of-expression")
+    tab.click("[data-view=rates]")
+    tab.until(lambda: tab.page("view") == "rates")
+    tab.settle()
+    assert tab.message() == ""
 
 
 def test_other_pages_may_not_talk_to_it(address):

@@ -33,7 +33,7 @@ def basins(
     Parameters
     ----------
     objective : str or Objective
-        Where to descend. If no minimum is known, the places where the first optimizer ends are taken for minima.
+        Where to descend. If it brings no minima, they are looked for inside its bounds.
     optimizers : str or sequence of Method
         A panel for each; see `fastopt.study.methods.parse`.
     resolution : int
@@ -71,7 +71,7 @@ def basins(
         _territory(axes, found)
         axes.set_title(method.label, fontsize=11)
     figure.supxlabel(
-        f"{surface.name}: the minimum next to the end of {steps} steps; grey: none is near",
+        f"{surface.name}{style.rate(chosen)}: the minimum next to the end of {steps} steps; grey: none is near",
         fontsize=9,
     )
     return figure
@@ -92,7 +92,7 @@ def rate_map(
     Parameters
     ----------
     objective : str or Objective
-        One with known minima.
+        One with a minimum inside its bounds.
     optimizers : str or sequence of Method
         A panel for each; see `fastopt.study.methods.parse`. Their memory is what they have of momentum, the
         first of betas, alpha, rho, beta1 and beta.
@@ -116,7 +116,7 @@ def rate_map(
     Raises
     ------
     ValueError
-        If an optimizer has no memory, or no minimum of the objective is known.
+        If an optimizer has no memory, or the objective no minimum.
 
     Examples
     --------

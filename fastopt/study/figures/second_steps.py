@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 import fastopt
 from fastopt.study.figures import style
 
-EXTENT = 2.0
+#: Gradients go from minus this to this; far enough for the border of beta 0.9 in `amplification`.
+EXTENT, WIDE = 2.0, 4.0
 
 
 def responses(
@@ -54,11 +55,11 @@ def responses(
         yield p.copy(), slots
 
 
-def pairs(resolution: int) -> np.ndarray:
-    """All pairs of gradients in [-EXTENT, EXTENT], 0 among them: (2, n, n), g1 along the last axis."""
+def pairs(resolution: int, extent: float = EXTENT) -> np.ndarray:
+    """All pairs of gradients in [-extent, extent], 0 among them: (2, n, n), g1 along the last axis."""
     if resolution < 2:
         raise ValueError(f"resolution is {resolution!r}; expected 2 or more")
-    axis = np.linspace(-EXTENT, EXTENT, resolution // 2 * 2 + 1)
+    axis = np.linspace(-extent, extent, resolution // 2 * 2 + 1)
     return np.stack(np.meshgrid(axis, axis))
 
 
@@ -163,7 +164,7 @@ def amplification(
     >>> [axes.get_title() for axes in figure.axes[:2]]
     ['beta 0.5', 'beta 0.9']
     """
-    gradients, betas = pairs(resolution), style.several("betas", betas)
+    gradients, betas = pairs(resolution, WIDE), style.several("betas", betas)
     maps = [amplification_map(fastopt.RMSprop, gradients, alpha=b, eps=eps) for b in betas]
     figure, panels = style.figure(1, len(maps), size=(3.9, 3.4))
     for axes, beta, values in zip(panels, betas, maps, strict=True):

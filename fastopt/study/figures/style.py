@@ -57,6 +57,13 @@ def shades(count: int) -> list[str]:
     return [to_hex(c) for c in colormaps["viridis_r"](np.linspace(0.15, 1.0, count))]
 
 
+def rate(chosen: Sequence[methods.Method]) -> str:
+    """What a title adds of the learning rate that all of them have; empty if there is no such."""
+    rates = [method.hyperparameters.get("lr") for method in chosen]
+    common = rates[0] if all(own == rates[0] for own in rates) else None
+    return f", lr {common:g}" if isinstance(common, numbers.Real) else ""
+
+
 def figure(
     rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (4.2, 4.0), **options: Any
 ) -> tuple[Figure, list[Axes]]:
@@ -106,6 +113,17 @@ def grid(window: Window, resolution: int = 200) -> tuple[np.ndarray, np.ndarray,
     return x, y, np.stack(np.meshgrid(x, y), axis=-1)
 
 
+def frame_of(surface: Any, start: np.ndarray) -> Window:
+    """The objective's bounds, wider if the start lies outside."""
+    (left, right), (below, above) = surface.bounds
+    x, y = (float(c) for c in start)
+    wide, high = 0.05 * (right - left), 0.05 * (above - below)
+    return (
+        (min(left, x - wide), max(right, x + wide)),
+        (min(below, y - high), max(above, y + high)),
+    )
+
+
 def levels(objective: Any, values: np.ndarray, count: int = 14) -> np.ndarray:
     """Heights of contours: on a logarithmic scale above a known minimum, else evenly spaced."""
     finite = values[np.isfinite(values)]
@@ -137,9 +155,16 @@ def contour(axes: Axes, objective: Any, window: Window | None = None) -> None:
 
 
 def path(axes: Axes, points: np.ndarray, *, label: str, every: int = 1, **look: Any) -> Line2D:
-    """A trajectory (n, 2) with dots every so many steps, as far as it stays near the axes' window."""
-    near = inside(points, (axes.get_xlim(), axes.get_ylim()), margin=1.0)
+    """A trajectory (n, 2) with dots every so many steps, as far as it stays near the axes' window, and how it leaves it."""
+    window = (axes.get_xlim(), axes.get_ylim())
+    near = inside(points, window, margin=1.0)
     shown = np.where(near[:, None], points, np.nan)
+    last = np.flatnonzero(near[:-1] & ~near[1:])
+    with np.errstate(all="ignore"):
+        steps = points[last + 1] - points[last]
+        length = np.hypot(*steps.T)[:, None]
+        # no farther than is seen: a canvas does not draw all numbers
+        shown[last + 1] = points[last] + steps / length * np.minimum(length, 3 * np.ptp(window))
     (line,) = axes.plot(*shown.T, label=label, zorder=4, path_effects=halo(), **look)
     axes.plot(*shown[::every].T, "o", color=look["color"], markersize=3.5, zorder=4)
     return line

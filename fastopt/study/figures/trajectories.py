@@ -79,6 +79,7 @@ def trajectory(
         row, column = divmod(place - beside, 2) if place >= beside else (place - beside, 1)
         axes = figure.add_subplot(cells[top + row, column])
         _slot(axes, numbers, style.color(method.name))
+        axes.set_xlim(error.get_xlim())
         style.course(
             axes, f"{method.label}: {name}", x="steps" if place == len(remembered) - 1 else ""
         )
@@ -240,7 +241,7 @@ def ground_panel(
 ) -> None:
     """Contours, and a trajectory for each method."""
     start = found[0].points[0]
-    style.contour(axes, surface, window or frame_of(surface, start))
+    style.contour(axes, surface, window or style.frame_of(surface, start))
     looks = style.lines([method.name for method in chosen])
     for method, one, look in zip(chosen, found, looks, strict=True):
         every = max(1, len(one.points) // 60)
@@ -253,38 +254,34 @@ def ground_panel(
 def courses(axes: Axes, surface: Any, chosen: list[Method], found: list[Any]) -> None:
     """The height above the lowest minimum over the steps; without a known minimum, the value.
 
-    What is higher than all that the contours show is left out; without a known minimum, what is lower, too.
+    What is higher than all that the contours show lies outside; without a known minimum, what is lower, too.
     """
     floor = surface.lowest
-    _, _, points = style.grid(frame_of(surface, found[0].points[0]), 50)
+    _, _, points = style.grid(style.frame_of(surface, found[0].points[0]), 50)
     with np.errstate(all="ignore"):
         values = surface.value(points)
     seen = values[np.isfinite(values)]
     high = seen.max() if seen.size else np.inf
     low = seen.min() if seen.size and floor is None else -np.inf
+    style.course(axes, "value" if floor is None else "error", log=floor is not None)
     looks = style.lines([method.name for method in chosen])
     for one, look in zip(found, looks, strict=True):
-        shown = np.where((one.values <= high) & (one.values >= low), one.values, np.nan)
-        axes.plot(shown if floor is None else np.maximum(shown - floor, 1e-16), **look)
-    style.course(axes, "value" if floor is None else "error", log=floor is not None)
+        course = one.values if floor is None else np.maximum(one.values - floor, 1e-16)
+        (line,) = axes.plot(
+            np.where((one.values <= high) & (one.values >= low), course, np.nan), **look
+        )
+        extent = axes.get_ylim()
+        line.set_ydata(course)  # leaves the panel, which ends where the contours do
+        axes.set_ylim(extent, auto=True)
+    axes.set_xlim(*(f * (len(found[0].values) - 1) for f in (-0.05, 1.05)))
 
 
 def _pair(surface: Any, chosen: list[Method], found: list[Any], window: Any = None) -> Figure:
     figure, (left, right) = style.figure(1, 2, size=(4.6, 4.1))
     ground_panel(left, surface, chosen, found, window)
+    left.set_title(f"{surface.name}{style.rate(chosen)}", fontsize=11)
     courses(right, surface, chosen, found)
     return figure
-
-
-def frame_of(surface: Any, start: np.ndarray) -> style.Window:
-    """The objective's bounds, wider if the start lies outside."""
-    (left, right), (below, above) = surface.bounds
-    x, y = (float(c) for c in start)
-    wide, high = 0.05 * (right - left), 0.05 * (above - below)
-    return (
-        (min(left, x - wide), max(right, x + wide)),
-        (min(below, y - high), max(above, y + high)),
-    )
 
 
 def _slot(axes: Axes, numbers: np.ndarray, color: str) -> None:

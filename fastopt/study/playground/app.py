@@ -53,7 +53,7 @@ class Page(DataModel):  # type: ignore[misc]
     busy = Bool(default=False, help="Whether the server is at something long.")
     steps = Int(default=1)
     active = Int(default=0)
-    chosen = String(default="", help="The label of the active run.")
+    chosen = String(default="", help="The label of the active run, and whether it has no slots.")
 
 
 class Playground:
@@ -230,13 +230,18 @@ class Playground:
         setting = self.setting
         self.page.update(
             query=link.query(setting), view=setting.view, theme=setting.theme, steps=setting.steps,
-            formula=self.drawing.formula, active=setting.active, chosen=setting.labels()[setting.active],
+            formula=self.drawing.formula, active=setting.active, chosen=self._chosen(),
         )  # fmt: skip
         if self.drawing.problem:
             self.page.message = self.drawing.problem
         self.page.answer += 1
         if setting.view != "surface":
             self._refine_later()
+
+    def _chosen(self) -> str:
+        """The active run, and whether it keeps nothing that could be shown."""
+        label = self.setting.labels()[self.setting.active]
+        return label if self.drawing.plots.slot_legend.items else f"{label}: none"
 
     def _refine_later(self) -> None:
         if self._refinement is not None:

@@ -161,14 +161,16 @@ class Drawing:
             line for level in np.linspace(0, 1, CONTOURS + 2)[1:-1] for line in made.lines(level)
         ]
         plots.contours.data = {"xs": [li[:, 0] for li in lines], "ys": [li[:, 1] for li in lines]}
-        minima = np.asarray(of.minima, float)
-        plots.marks.data = {"x": minima[:, 0], "y": minima[:, 1]}
 
     # ---- maps -------------------------------------------------------------------------------------------
 
     def _map(self, setting: Setting, edge: int) -> None:
         """Draw the map of the view; where there is none, an empty one, and `problem` says why."""
         self.problem = ""
+        of = (
+            maps.objective(setting) if setting.view == "basins" else objective_of(setting.objective)
+        )
+        self._mark(of.minima)
         try:
             if setting.view == "basins":
                 self._basins(setting, edge)
@@ -184,6 +186,11 @@ class Drawing:
         self._territories = len(found.minima)
         self._colour_basins()
         self.plots.basins.data = placed(found.which, found.bounds)
+
+    def _mark(self, minima: np.ndarray) -> None:
+        x, y = (np.array(column) for column in minima.T)
+        if not all(map(np.array_equal, self.plots.marks.data.values(), (x, y))):
+            self.plots.marks.data = {"x": x, "y": y}
 
     def _colour_basins(self) -> None:
         look, count = self.look, self._territories

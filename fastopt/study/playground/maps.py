@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import fastopt
 from fastopt import study
-from fastopt.study.playground import controls, courses
+from fastopt.study import minima
+from fastopt.study.playground import controls
 from fastopt.study.playground.controls import Control
-from fastopt.study.playground.setting import Run, Setting
+from fastopt.study.playground.setting import Run, Setting, objective_of
 
 #: Pixels along an edge: while a slider moves, and when it rests.
 COARSE, FINE = 96, 320
 
 
+@functools.lru_cache(maxsize=32)
+def _with_minima(text: str) -> study.Objective:
+    """The objective with the minima that it brings, else with those that are found, once for all places of a slider."""
+    of = objective_of(text)
+    if len(of.minima):
+        return of
+    return replace(of, minima=minima.find(of, of.bounds, minima.nearness(of.bounds)))
+
+
+def objective(setting: Setting) -> study.Objective:
+    """The objective with minima, as far as it has any, and the noise of the setting."""
+    return _with_minima(setting.objective).noisy(setting.noise, setting.seed)
+
+
 def basins(setting: Setting, run: Run, edge: int) -> study.Basins:
     """Which minimum each start ends at."""
     return study.basins(
-        getattr(fastopt, run.optimizer), courses.objective(setting), resolution=(edge, edge), steps=setting.steps,
+        getattr(fastopt, run.optimizer), objective(setting), resolution=(edge, edge), steps=setting.steps,
         **run.hyperparameters,
     )  # fmt: skip
 
@@ -66,7 +82,7 @@ def axes_of(run: Run) -> Axes:
 def rates(setting: Setting, run: Run, over: Axes, edge: int) -> study.RateMap:
     """How many steps each pair of values takes."""
     return study.rate_map(
-        getattr(fastopt, run.optimizer), courses.objective(setting),
+        getattr(fastopt, run.optimizer), objective(setting),
         x=(axis_name(over.x), values(over.x, edge)), y=(axis_name(over.y), values(over.y, edge)),
         start=setting.start, steps=setting.steps, **run.hyperparameters,
     )  # fmt: skip
@@ -81,7 +97,8 @@ def values(control: Control, edge: int) -> np.ndarray:
     """The values at the middles of the pixels along an axis."""
     scale = control.scale
     assert scale is not None
-    middles = scale.start + (np.arange(edge) + 0.5) * (scale.end - scale.start) / edge
+    half = (scale.end - scale.start) / (2 * edge)
+    middles = np.linspace(scale.start + half, scale.end - half, edge)
     if scale.kind == "log":
         return np.asarray(10.0**middles)
     if scale.kind == "decay":

@@ -3,14 +3,14 @@
 "use strict";
 
 const playground = (() => {
-  let page, courses, shown, kept, heads, renderers;
+  let page, courses, shown, kept, heads, renderers, panel, points;
   let frame = Infinity; // the last step that is shown; Infinity: all, however many there are
   let playing = 0, last = 0, asked = 0, linkTimer = 0, savedCode = "";
   const $ = (id) => document.getElementById(id);
   const quiet = { sync: false, check_eq: false }; // the server has these numbers already
   const hints = {
     surface: "Click to set the start",
-    basins: "Where each start ends",
+    basins: "Where each start ends; grey: at no minimum",
     rates: "Steps it takes; click to take values",
   };
 
@@ -31,7 +31,11 @@ const playground = (() => {
     if (before.get(source)?.every((part, i) => part === from[i])) return; // nothing to paint anew
     before.set(source, from);
     const data = {};
-    for (const [name, column] of Object.entries(columns)) data[name] = n < column.length ? column.slice(0, n) : column;
+    for (const [name, column] of Object.entries(columns)) {
+      // always of one length: where it changes, Bokeh draws the legends anew, for each line
+      data[name] = new Float64Array(points).fill(NaN);
+      for (let i = 0; i < n; i++) data[name][i] = column[i];
+    }
     source.setv({ data }, quiet);
   }
 
@@ -123,6 +127,7 @@ const playground = (() => {
     const theme = dark() ? "dark" : "light";
     if (document.documentElement.dataset.theme === theme) return;
     document.documentElement.dataset.theme = theme;
+    $("theme").setAttribute("aria-pressed", String(dark()));
     ask("dark", dark() ? "yes" : "no");
   }
 
@@ -191,7 +196,7 @@ const playground = (() => {
   }
 
   function start(models) {
-    ({ page, courses, shown, kept, heads, renderers } = models);
+    ({ page, courses, shown, kept, heads, renderers, panel, points } = models);
     const on = (name, act) => { page.properties[name].change.connect(act); act(); };
     page.properties.answer.change.connect(drawn);
     if (page.answer) drawn();
@@ -202,6 +207,8 @@ const playground = (() => {
     on("query", address);
     on("formula", () => { $("formula").textContent = `f(x, y) = ${page.formula}`; });
     on("chosen", () => { $("slots-of").textContent = page.chosen; });
+    for (const name of ["chosen", "active"]) on(name, names.give);
+    panel.properties.children.change.connect(names.give);
     page.properties.code.change.connect(code);
     page.properties.file.change.connect(saveFile);
     system.addEventListener("change", dress);

@@ -30,6 +30,8 @@ SHORT = """
 const size = Math.abs(tick)
 return size && (size >= 1e5 || size < 1e-3) ? tick.toExponential() : String(Number(tick.toPrecision(5)))
 """
+#: Logarithms of the numbers of steps that a map of rates names.
+COUNTS = [float(np.log10(k * 10**n)) for n in range(4) for k in (1, 2, 5)]
 #: Of a logarithm.
 POWER = "return String(Math.round(10 ** tick))"
 
@@ -77,7 +79,7 @@ class Plots:
 
     def _figure(self, name: str, tools: str = TOOLS, **options: Any) -> figure:
         made = figure(
-            name=name, tools=tools, sizing_mode="stretch_both", min_border=4, min_border_right=14, toolbar_location="right", toolbar_inner=True,
+            name=name, tools=tools, sizing_mode="stretch_both", min_border=4, min_border_top=10, min_border_right=14, toolbar_location="right", toolbar_inner=True,
             **options,
         )  # fmt: skip
         made.toolbar.logo = None
@@ -143,6 +145,7 @@ class Plots:
         f.image(source=self.rates, color_mapper=self.speeds)
         bar = self.bar = ColorBar(
             color_mapper=self.speeds, width=10, padding=6, formatter=CustomJSTickFormatter(code=POWER),
+            ticker=FixedTicker(ticks=COUNTS),
         )  # fmt: skip
         f.add_layout(bar, "right")
         self.now = f.scatter(

@@ -73,6 +73,18 @@ class Scale:
         return min(max(place, self.start), self.end)
 
     @property
+    def words(self) -> str:
+        """JavaScript that writes the value at any place, named ``tick``, as `value` gives it."""
+        value = {
+            "whole": "Math.round(tick)",
+            "log": "Number((10 ** tick).toPrecision(3))",
+            "decay": "Number((1 - Number((10 ** -tick).toPrecision(3))).toFixed(9))",
+        }.get(self.kind, "Number(tick.toPrecision(6))")
+        least = "None" if self.floor is None else f"{self.floor:g}"
+        low = f"tick <= {self.start + self.step / 2!r} ? '{least}' : " if self.floored else ""
+        return f"return {low}String({value})"
+
+    @property
     def ticks(self) -> str:
         """JavaScript that formats a place, named ``tick``, as its value; whole places where these are small powers."""
         return {

@@ -18,6 +18,7 @@ from bokeh.server.server import Server
 from jinja2 import Environment, FileSystemLoader
 
 from fastopt.study.playground.app import Playground
+from fastopt.study.playground.courses import MOST_POINTS
 
 ADDRESS = "127.0.0.1"
 #: Where it listens if nothing else does.
@@ -72,8 +73,9 @@ def document(doc: Document) -> None:
     loader = Environment(loader=FileSystemLoader(HERE), autoescape=False)
     doc.template = loader.get_template("page.html")
     doc.template_variables.update(
-        page_css=(HERE / "page.css").read_text(), page_js=(HERE / "page.js").read_text()
-    )
+        page_css=(HERE / "page.css").read_text(), page_js=(HERE / "page.js").read_text(),
+        names_js=(HERE / "names.js").read_text(),
+    )  # fmt: skip
     roots = [*playground.sidebar.roots(), plots.surface, plots.rate_map, plots.errors, plots.slots]
     sheet = playground.sidebar.sheet
     for root in roots:
@@ -84,10 +86,13 @@ def document(doc: Document) -> None:
     plots.surface.tags = [playground.page, plots.courses]  # what no root refers to stays here
     models = {
         "page": playground.page, "courses": plots.courses, "shown": plots.shown, "kept": plots.kept, "heads": plots.heads,
-        "renderers": plots.paths,
+        "renderers": plots.paths, "panel": playground.sidebar.panel,
     }  # fmt: skip
     names = ", ".join(models)
-    doc.js_on_event(DocumentReady, CustomJS(args=models, code=f"playground.start({{{names}}})"))
+    doc.js_on_event(
+        DocumentReady,
+        CustomJS(args=models, code=f"playground.start({{{names}, points: {MOST_POINTS}}})"),
+    )
 
 
 def serve(

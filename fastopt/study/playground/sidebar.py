@@ -11,6 +11,7 @@ from bokeh.models import (
     Button,
     Checkbox,
     Column,
+    CustomJSTickFormatter,
     InlineStyleSheet,
     RadioButtonGroup,
     Row,
@@ -68,15 +69,17 @@ class Sidebar:
             placeholder="(x**2 + y - 11)**2 + sin(x)",
         )  # fmt: skip
         self.x = TextInput(title="Start x", name="start x", **NARROW)
-        self.y = TextInput(title="y", name="start y", **NARROW)
+        self.y = TextInput(title="Start y", name="start y", **NARROW)
         self.steps = Slider(
             title="Steps", name="steps", start=STEPS.start, end=STEPS.end, step=STEPS.step, value=0, show_value=False,
+            format=CustomJSTickFormatter(code="return String(Math.round(10 ** tick))"),
             sizing_mode="stretch_width", margin=(0, 6, 0, 4),
         )  # fmt: skip
         self.step_count = TextInput(name="step count", width=84, margin=(8, 4, 0, 4))
         self.noisy = Checkbox(label="Noise", name="noisy", margin=(6, 4, 0, 4))
         self.noise = Slider(
-            title="", name="noise", start=NOISE.start, end=NOISE.end, step=NOISE.step, value=0, show_value=False,
+            title="Scale", name="noise", start=NOISE.start, end=NOISE.end, step=NOISE.step, value=0,
+            format=CustomJSTickFormatter(code=NOISE.words),
             sizing_mode="stretch_width", margin=(0, 6, 0, 4),
         )  # fmt: skip
         self.seed = Spinner(title="Seed", name="seed", low=0, high=link.MOST_SEED, step=1, **NARROW)
@@ -153,9 +156,7 @@ class Sidebar:
     def _connect(self) -> None:
         p = self._playground
         self._on(self.objective, "value", lambda v: p.choose_objective(v) if v != OWN else None)
-        self._on(
-            self.expression, "value", lambda v: p.choose_objective(v.strip()) if v.strip() else None
-        )
+        self._on(self.expression, "value", self._expression)
         for field in (self.x, self.y):
             self._on(field, "value", lambda v: p.choose_start(self.x.value, self.y.value))
         self._on(self.steps, "value", lambda v: self._steps(round(10**v)))
@@ -170,6 +171,14 @@ class Sidebar:
         self._press(self.add, lambda: p.add(Run.of(self._offer())))
         self._press(self.duplicate, lambda: p.add(p.setting.run))
         self._press(self.remove, p.remove)
+
+    def _expression(self, text: str) -> None:
+        """Take what was typed; where it is no expression, leave it there to be mended."""
+        try:
+            if text.strip():
+                self._playground.choose_objective(text.strip())
+        except (ValueError, TypeError) as error:
+            self._playground.refuse(error)
 
     def _steps(self, steps: int) -> None:
         self._playground.change(steps=steps)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from bokeh.models import Checkbox, Row, Select, Slider, TextInput, UIElement
+from bokeh.models import Checkbox, CustomJSTickFormatter, Row, Select, Slider, TextInput, UIElement
 
 from fastopt.hyperparameters import Value
 from fastopt.study.playground.controls import Control, controls
@@ -58,7 +58,7 @@ class _Number:
         s = self.scale
         self.slider = Slider(
             title=control.label, start=s.start, end=s.end, step=s.step, value=s.place(value),
-            show_value=False, name=control.label, sizing_mode="stretch_width", margin=(0, 6, 0, 4),
+            show_value=False, format=CustomJSTickFormatter(code=s.words), name=control.label, sizing_mode="stretch_width", margin=(0, 6, 0, 4),
         )  # fmt: skip
         self.field = TextInput(
             value=text(value), name=f"{control.label} value", width=84, margin=(8, 4, 0, 4),
