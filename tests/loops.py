@@ -6,6 +6,7 @@ a formula, of the drivers or of LLVM changes numbers there; whether for the bett
 
 from __future__ import annotations
 
+import bisect
 import csv
 import json
 import os
@@ -24,23 +25,26 @@ _KINDS = {
 
 
 def innermost_loop(assembly: str, suffix: str) -> str:
-    """The text from the label before the widest packed multiplication to the jump back to it."""
+    """The text from a label before a packed multiplication to the jump back to it: of the nearest labels that have one, the longest.
+
+    A loop with jumps inside has labels in between.
+    """
     lines = assembly.splitlines()
     packed = re.compile(rf"\bv?mul{suffix}\s.*%[yz]mm|\bfmul\s+v")
     at = [i for i, line in enumerate(lines) if packed.search(line)]
-    loops = []
-    for i in at:
-        label = next(k for k in range(i, -1, -1) if re.match(r"^[.\w]+:", lines[k]))
-        name = lines[label].split(":")[0]
-        back = [
-            k
-            for k in range(i, min(i + 300, len(lines)))
-            if re.search(rf"\bj\w+\s+{re.escape(name)}$", lines[k])
-        ]
-        if back:
-            loops.append("\n".join(lines[label : back[0] + 1]))
-    assert loops, "no packed loop"
-    return max(loops, key=len)
+    labels = [k for k, line in enumerate(lines) if re.match(r"^[.\w]+:", line)]
+    for between in range(8):
+        loops = []
+        for i in at:
+            label = labels[max(0, bisect.bisect(labels, i) - 1 - between)]
+            name = re.escape(lines[label].split(":")[0])
+            last = min(i + 400, len(lines))
+            back = [k for k in range(i, last) if re.search(rf"\bj\w+\s+{name}$", lines[k])]
+            if back:
+                loops.append("\n".join(lines[label : back[0] + 1]))
+        if loops:
+            return max(loops, key=len)
+    raise AssertionError("no packed loop")
 
 
 def counted(names: list[str]) -> dict[str, dict[str, float]]:
