@@ -188,10 +188,11 @@ def adopt(value: Any, name: str) -> DeviceArray:
         return value
     described = getattr(value, "__cuda_array_interface__", None)
     if described is not None:
-        if getattr(value, "is_conj", bool)():  # torch's interface does not tell
-            raise TypeError(
-                f"{name} is a conjugate view; expected the numbers themselves, as of its resolve_conj()"
-            )
+        for mark, view in (("conj", "conjugate"), ("neg", "negative")):
+            if getattr(value, f"is_{mark}", bool)():  # torch's interface does not tell
+                raise TypeError(
+                    f"{name} is a {view} view; expected the numbers themselves, as of its resolve_{mark}()"
+                )
         address, read_only = described["data"]
         if described.get("mask") is not None:
             raise TypeError(f"{name} is masked; expected an array without a mask")

@@ -24,7 +24,8 @@ def asker(cls: Hashable) -> Callable[[Any], Description]:
 def _of_torch(tensor: Any) -> Description:
     try:
         return tensor.data_ptr(), (
-            tensor.shape, tensor.stride(), tensor.dtype, tensor.device, tensor.requires_grad, tensor.is_conj(),
+            tensor.shape, tensor.stride(), tensor.dtype, tensor.device, tensor.requires_grad,
+            tensor.is_conj(), tensor.is_neg(),
         )  # fmt: skip
     except RuntimeError:  # sparse tensors have no strides
         return 0, None
