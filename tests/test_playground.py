@@ -206,8 +206,8 @@ def test_what_is_sent_is_what_step_gives(playground):
         slots.append(opt.state[0]["exp_avg"].copy())
     shown(playground, active=1)
     data = playground.drawing.plots.courses.data
-    assert (np.stack([data["x1"], data["y1"]], axis=1) == path).all()
-    assert (np.stack([data["s0"], data["s1"]], axis=1) == slots).all()
+    assert (data["run1"][:, :2] == path).all()
+    assert (data["slots"][:, :2] == slots).all()
 
 
 def test_lines_are_thinned_with_both_ends():
@@ -226,23 +226,24 @@ def test_a_slider_sends_the_columns_of_its_run_and_builds_nothing(playground):
     models = set(playground.document.models)
     lr = controls.controls("SGD")[0]
     data = plots.courses.data
-    before = data["x0"]
+    before = data["run0"]
     playground.move(lr, 0.02)
     playground._update()
     (event,) = (
         e for e in sent if isinstance(e, ColumnDataChangedEvent) and e.model is plots.courses
     )
     assert set(playground.document.models) == models
-    assert data["x0"][1] != before[1]
-    assert {name for name in event.cols if name[0] != "s"} == {"x0", "y0", "e0"}
+    assert data["run0"][1, 0] != before[1, 0]
+    assert set(event.cols) == {"run0", "slots"}
 
 
 def test_diverging_runs_are_drawn_as_far_as_a_canvas_goes(playground):
     shown(playground, runs=(Run.of("SGD", lr=10.0), Run.of("Adam")), steps=400)
     data = playground.drawing.plots.courses.data
-    assert np.isnan(data["x0"][-1])
-    assert np.isfinite(data["x0"][0])
-    assert np.nanmax(np.abs(data["x0"])) <= courses.FAR * 8
+    x = data["run0"][:, 0]
+    assert np.isnan(x[-1])
+    assert np.isfinite(x[0])
+    assert np.nanmax(np.abs(x)) <= courses.FAR * 8
     end = playground.drawing.plots.errors.y_range.end
     assert np.isfinite(end)
     assert end < 4

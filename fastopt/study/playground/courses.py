@@ -54,14 +54,18 @@ def drawn_steps(steps: int) -> np.ndarray:
     return np.unique(np.linspace(0, steps, min(steps, MOST_POINTS - 1) + 1).round()).astype(int)
 
 
-def points(setting: Setting, run: Run) -> dict[str, np.ndarray]:
-    """Columns ``x`` and ``y`` of a run, NaN where it is too far away to be drawn."""
+def drawn(setting: Setting, run: Run) -> np.ndarray:
+    """What is drawn of a run: the columns x, y and error."""
+    return np.column_stack([points(setting, run), errors(setting, run)])
+
+
+def points(setting: Setting, run: Run) -> np.ndarray:
+    """Where a run is, NaN where that is too far away to be drawn."""
     at = drawn_steps(setting.steps)
     found = np.asarray(trajectory(setting, run).points, float)[at]
     bounds = np.asarray(objective_of(setting.objective).bounds, float)
     far = FAR * (bounds[:, 1] - bounds[:, 0])
-    found = np.where(np.abs(found) <= far, found, np.nan)
-    return {"x": found[:, 0], "y": found[:, 1]}
+    return np.where(np.abs(found) <= far, found, np.nan)
 
 
 def errors(setting: Setting, run: Run) -> np.ndarray:

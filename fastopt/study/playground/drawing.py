@@ -106,37 +106,31 @@ class Drawing:
         new: dict[str, np.ndarray] = {}
         for i, run in enumerate(setting.runs):
             if whole or traced[i] is not self._sent[i]:
-                new |= self._run(setting, run, i)
+                new[f"run{i}"] = courses.drawn(setting, run)
         self._sent = traced
         if whole or traced[setting.active] is not self._slots:
-            new |= self._slot_columns(setting)
+            new["slots"] = self._slots_of(setting, len(steps))
             self._slots = traced[setting.active]
         if not new:
             return
         data = self.plots.courses.data
         if whole:
-            nothing = np.full(len(steps), np.nan)
-            self.plots.courses.data = {
-                **dict.fromkeys(data, nothing), "step": steps.astype(float), **new,
-            }  # fmt: skip
+            nothing = dict.fromkeys(data, _nothing(len(steps)))
+            self.plots.courses.data = {**nothing, "step": steps.astype(float), **new}
             self.plots.errors.x_range.update(start=0, end=setting.steps)
         else:
             data.update(new)
         self._fit_errors(setting)
 
-    def _run(self, setting: Setting, run: Run, i: int) -> dict[str, np.ndarray]:
-        points = courses.points(setting, run)
-        return {f"x{i}": points["x"], f"y{i}": points["y"], f"e{i}": courses.errors(setting, run)}
-
-    def _slot_columns(self, setting: Setting) -> dict[str, np.ndarray]:
+    def _slots_of(self, setting: Setting, count: int) -> np.ndarray:
         columns = courses.slots(setting, setting.run)
         if list(columns) != [item.label.value for item in self.plots.slot_legend.items]:
             self.plots.name_slots(list(columns))
-        return {f"s{j}": column for j, column in enumerate(columns.values())}
+        return np.stack(list(columns.values()), axis=1) if columns else _nothing(count)
 
     def _fit_errors(self, setting: Setting) -> None:
         data = self.plots.courses.data
-        columns = [np.asarray(data[f"e{i}"]) for i in range(len(setting.runs))]
+        columns = [np.asarray(data[f"run{i}"])[:, 2] for i in range(len(setting.runs))]
         low, high = courses.extent([np.clip(c, *self._worth) for c in columns])
         self.plots.errors.y_range.update(start=low, end=high)
 
@@ -212,6 +206,11 @@ class Drawing:
         self.plots.rates.data = placed(image, ((x.start, x.end), (y.start, y.end)))
         place = over.places(setting.run)
         self.plots.here.data = {"x": [place[0]], "y": [place[1]]}
+
+
+def _nothing(count: int) -> np.ndarray:
+    """What stands for a run, or for slots, that there are not."""
+    return np.full((count, 3), np.nan)
 
 
 def placed(image: np.ndarray, bounds: Any) -> dict[str, list[Any]]:

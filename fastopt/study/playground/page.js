@@ -5,6 +5,7 @@
 const playground = (() => {
   let page, courses, shown, kept, heads, renderers, panel, points;
   let frame = Infinity; // the last step that is shown; Infinity: all, however many there are
+  let slots; // the names of the slots' lines
   let playing = 0, last = 0, asked = 0, linkTimer = 0, savedCode = "";
   const $ = (id) => document.getElementById(id);
   const quiet = { sync: false, check_eq: false }; // the server has these numbers already
@@ -26,16 +27,18 @@ const playground = (() => {
 
   const before = new Map(); // what each source was cut from, and where
 
-  function fill(source, n, columns) { // columns of `courses` by the names they have in the source
-    const from = [n, ...Object.values(columns)];
+  function fill(source, n, table, names) { // the columns of a table of `courses`, and the steps, by these names
+    const at = courses.data.step, from = [n, at, table];
     if (before.get(source)?.every((part, i) => part === from[i])) return; // nothing to paint anew
     before.set(source, from);
-    const data = {};
-    for (const [name, column] of Object.entries(columns)) {
+    const data = {}, width = table.length / at.length;
+    const column = (name, array, offset, stride) => {
       // always of one length: where it changes, Bokeh draws the legends anew, for each line
-      data[name] = new Float64Array(points).fill(NaN);
-      for (let i = 0; i < n; i++) data[name][i] = column[i];
-    }
+      const kept = data[name] = new Float64Array(points).fill(NaN);
+      if (offset < stride) for (let i = 0; i < n; i++) kept[i] = array[i * stride + offset];
+    };
+    column("step", at, 0, 1);
+    names.forEach((name, k) => column(name, table, k, width));
     source.setv({ data }, quiet);
   }
 
@@ -44,14 +47,14 @@ const playground = (() => {
     if (!n) return; // nothing has arrived yet
     const x = [], y = [], color = [];
     renderers.forEach((path, i) => {
-      const [xs, ys] = [all["x" + i], all["y" + i]];
-      fill(shown[i], n, { step: all.step, x: xs, y: ys, e: all["e" + i] });
+      const run = all["run" + i];
+      fill(shown[i], n, run, ["x", "y", "e"]);
       if (!path.visible) return;
-      x.push(xs[n - 1]);
-      y.push(ys[n - 1]);
+      x.push(run[3 * (n - 1)]);
+      y.push(run[3 * (n - 1) + 1]);
       color.push(path.glyph.line_color.value ?? path.glyph.line_color);
     });
-    fill(kept, n, Object.fromEntries(Object.entries(all).filter(([name]) => /^(step|s\d+)$/.test(name))));
+    fill(kept, n, all.slots, slots);
     heads.setv({ data: { x, y, color } }, quiet);
     $("frame").max = steps();
     $("frame").value = reached();
@@ -197,6 +200,7 @@ const playground = (() => {
 
   function start(models) {
     ({ page, courses, shown, kept, heads, renderers, panel, points } = models);
+    slots = Object.keys(kept.data).filter((name) => name !== "step");
     const on = (name, act) => { page.properties[name].change.connect(act); act(); };
     page.properties.answer.change.connect(drawn);
     if (page.answer) drawn();
