@@ -128,7 +128,11 @@ class RowTables:
     ) -> list[Table]:
         """The tables of a step, with a tile for each touched row, and the gradients' places in `w`."""
         w.gradients[:] = [0 if t is None else t.gradients.ctypes.data for t in touched]
-        return [table.over(self._tiles(table, touched, w)) for table in base]
+        try:
+            return [table.over(self._tiles(table, touched, w)) for table in base]
+        except BaseException:  # also Ctrl+C: bits that stay set would say that rows are named again
+            self._kept.clear()
+            raise
 
     def _tiles(self, table: Table, touched: Sequence[Touched | None], w: Workspace) -> np.ndarray:
         own = [(j, k, t) for j, k in enumerate(table.tensors) if (t := touched[k]) is not None]

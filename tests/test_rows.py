@@ -159,6 +159,24 @@ def test_tiles_are_laid_alike_by_any_number_of_threads(width, monkeypatch):
     assert found[0] == found[1] == found[2]
 
 
+def test_an_interrupted_step_leaves_no_marks(monkeypatch):
+    rows, grads = [3, 5, 3], np.ones((3, 4))
+    p, q = np.zeros((2, 10, 4))
+    opt, other = fastopt.Adam(p), fastopt.Adam(q)
+    for each in (opt, other):
+        each.step_rows(rows, grads)
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "insert", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            opt.step_rows(rows, grads)
+        patched.setattr(np, "argsort", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            opt.step_rows(rows, grads)
+    for each in (opt, other):
+        each.step_rows([5, 3], grads[:2])
+    assert p.tobytes() == q.tobytes()
+
+
 def test_cost_is_that_of_the_rows():
     p = np.zeros((1000, 4))
     opt = fastopt.Adam(p)
