@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numba.core import event
 
 from fastopt.optimizer import Optimizer
 from fastopt.touched import takes_rows
+from fastopt.trials import alternatives, same, shaped, shows, take_step, take_steps
 
 Dtype = type[np.float32] | type[np.float64]
 Check = Callable[[type[Optimizer], dict[str, Any], Dtype], None]
@@ -77,18 +77,18 @@ def _required(optimizer: type[Optimizer]) -> dict[str, Any]:
 
 def compiles(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """A step compiles and runs."""
-    p = _shaped(cls, np.ones(3, dtype))
-    _steps(cls(p, **h), [p], 1)
+    p = shaped(cls, np.ones(3, dtype))
+    take_steps(cls(p, **h), [p], 1)
 
 
 def decreases(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """500 steps on a bowl lower it by a tenth at least."""
-    curvature: Any = _shaped(cls, np.linspace(0.5, 2.0, 33).astype(dtype))
-    p: Any = _shaped(cls, np.linspace(-0.5, 0.5, 33).astype(dtype))
+    curvature: Any = shaped(cls, np.linspace(0.5, 2.0, 33).astype(dtype))
+    p: Any = shaped(cls, np.linspace(-0.5, 0.5, 33).astype(dtype))
     before = float(np.sum(curvature * (p * p)))
     opt = cls(p, **h)
     for _ in range(500):
-        _step(opt, curvature * p, value=0.5 * float(np.sum(curvature * (p * p))))
+        take_step(opt, curvature * p, value=0.5 * float(np.sum(curvature * (p * p))))
     after = float(np.sum(curvature * (p * p)))
     assert after < 0.9 * before, f"from {before:.4g} to {after:.4g}"
 
@@ -100,7 +100,7 @@ def keeps_arrays(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     g.flags.writeable = False
     opt = cls(p, **h)
     for _ in range(6):  # the first few may only look
-        _step(opt, g)
+        take_step(opt, g)
     assert opt.param_groups[0]["params"][0] is p
     assert not np.all(p == 1), "the parameter did not change"
     lines = {"row": (5, 1), "column": (1, 7)}
@@ -113,17 +113,17 @@ def keeps_arrays(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
 
 def compiles_once(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """Steps after the first compile nothing, whatever lr, arrays and sizes."""
-    p, matrix = _shaped(cls, np.ones(100, dtype)), np.ones((2, 2), dtype)
+    p, matrix = shaped(cls, np.ones(100, dtype)), np.ones((2, 2), dtype)
     opt = cls(p, **h)
-    _steps(opt, [p], 1)
-    _steps(
+    take_steps(opt, [p], 1)
+    take_steps(
         cls([matrix], **h), [matrix], 1
     )  # rules with slots of rows have a kernel of their own for it
     with event.install_recorder("numba:compile") as recorder:
         opt.param_groups[0]["lr"] *= 0.5
-        _steps(opt, [p], 2)
+        take_steps(opt, [p], 2)
         q = np.ones((3, 5), dtype)
-        _steps(cls([q], **h), [q], 2)
+        take_steps(cls([q], **h), [q], 2)
         compilations = [record for _, record in recorder.buffer if record.is_start]
     assert not compilations, f"{len(compilations)} compilations"
 
@@ -148,10 +148,10 @@ def _in_shares(
     """Parameters and slots after five steps."""
     whole = np.random.default_rng(0).normal(size=sum(LENGTHS)).astype(dtype)
     pieces = [whole] if flat else np.split(whole, np.cumsum(LENGTHS)[:-1])
-    arrays = [_shaped(cls, piece) for piece in pieces]
+    arrays = [shaped(cls, piece) for piece in pieces]
     opt = cls(arrays[0] if flat else arrays, **h)
     opt._force_shares(shares)
-    _steps(opt, arrays, 5)
+    take_steps(opt, arrays, 5)
     slots = [name for name, value in opt.state[0].items() if isinstance(value, np.ndarray)]
     return [
         whole.tobytes(),
@@ -162,10 +162,10 @@ def _in_shares(
 def not_a_number(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """A NaN in the gradient reaches its parameter, and no other that no sum joins with it."""
     scopes = {measure.scope for measure in cls.measures}
-    p, q, g = (_shaped(cls, np.ones(40, dtype)) for _ in range(3))
+    p, q, g = (shaped(cls, np.ones(40, dtype)) for _ in range(3))
     g.flat[[3, 39]] = np.nan
     opt = cls([p, q], **h)
-    _step(opt, [g, np.ones_like(q)])
+    take_step(opt, [g, np.ones_like(q)])
     assert np.isnan(p[np.isnan(g)]).all()
     if "tensor" not in scopes and "all" not in scopes:
         assert not np.isnan(p[~np.isnan(g)]).any()
@@ -175,22 +175,22 @@ def not_a_number(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
 
 def leaves_alone(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """None leaves a parameter, its slots, its own numbers and its step count alone."""
-    p, q = _shaped(cls, np.ones(5, dtype)), _shaped(cls, np.ones(6, dtype))
+    p, q = shaped(cls, np.ones(5, dtype)), shaped(cls, np.ones(6, dtype))
     opt = cls({"p": p, "q": q}, **h)
-    _step(opt, {"p": np.ones_like(p), "q": np.ones_like(q)})
+    take_step(opt, {"p": np.ones_like(p), "q": np.ones_like(q)})
     before, state = q.copy(), copy.deepcopy(dict(opt.state["q"]))
-    _step(opt, {"p": np.ones_like(p), "q": None})
+    take_step(opt, {"p": np.ones_like(p), "q": None})
     assert np.allclose(q, before, rtol=0, atol=8 * np.finfo(dtype).eps)
     assert opt.state["p"]["step"] == 2
     for name, value in opt.state["q"].items():
-        assert name in cls.shared or _same(value, state[name]), name
+        assert name in cls.shared or same(value, state[name]), name
 
 
 def continues(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """A saved and loaded, and a copied, optimizer go on with the same bits; the layout is torch's."""
-    p = _shaped(cls, np.linspace(-1, 1, 37, dtype=dtype))
+    p = shaped(cls, np.linspace(-1, 1, 37, dtype=dtype))
     opt = cls([p], **h)
-    _steps(opt, [p], 4)
+    take_steps(opt, [p], 4)
     saved, q = opt.state_dict(), p.copy()
     assert set(saved) == {"state", "param_groups"}
     assert saved["param_groups"][0]["params"] == [0]
@@ -201,9 +201,9 @@ def continues(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     (r,) = twin.param_groups[0]["params"]
     assert r is not p
     for o, array in ((opt, p), (other, q), (twin, r)):
-        _steps(o, [array], 4, seed=7)
-    assert _same(p, q), "after save and load"
-    assert _same(p, r), "after deepcopy"
+        take_steps(o, [array], 4, seed=7)
+    assert same(p, q), "after save and load"
+    assert same(p, r), "after deepcopy"
 
 
 def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
@@ -211,7 +211,7 @@ def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype
     arguments = list(inspect.signature(cls.__init__).parameters.values())[2:]
     defaults = {a.name: a.default for a in arguments if a.default is not a.empty}
     values = {**defaults, **h}
-    changes = [(n, new) for n in values for new in _changed(values[n], cls.choices.get(n, ()))]
+    changes = [(n, new) for n in values for new in alternatives(values[n], cls.choices.get(n, ()))]
     # alone, and beside each other change: some matter only together (dampening and momentum); from the values
     # given and from the defaults: some exclude each other (dampening and nesterov)
     starts = [values, {**values, **defaults}]
@@ -219,7 +219,7 @@ def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype
     unmoved = []
     for name, new in changes:
         alternatives = (
-            _result(cls, {**start, **b}, name, value, dtype)
+            shows(cls, {**start, **b}, name, value, dtype)
             for value in new
             for start in starts
             for b in bases
@@ -242,24 +242,24 @@ def steps_rows(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
         g = np.cos(np.arange(35) + t).astype(dtype).reshape(7, 5)
         by_rows.step_rows(order, g[order])
         whole.step(g)
-    assert _same(p, q), "parameters"
+    assert same(p, q), "parameters"
     for name, value in whole.state[0].items():
-        assert _same(value, by_rows.state[0][name]), name
+        assert same(value, by_rows.state[0][name]), name
     by_rows.step_rows([1, 4], np.ones((2, 5), dtype))
     others = [0, 2, 3, 5, 6]
-    assert _same(p[others], q[others]), "rows that were not named changed"
+    assert same(p[others], q[others]), "rows that were not named changed"
 
 
 def descends_or_ascends(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype) -> None:
     """maximize=True with gradients of the other sign gives the same bits."""
-    p, q = (_shaped(cls, np.linspace(-1, 1, 19, dtype=dtype)) for _ in range(2))
+    p, q = (shaped(cls, np.linspace(-1, 1, 19, dtype=dtype)) for _ in range(2))
     down, up = cls(p, **h), cls(q, **h)
     up.param_groups[0]["maximize"] = not up.param_groups[0]["maximize"]
     for t in range(5):
         g: Any = np.cos(np.arange(19) + t).astype(dtype).reshape(p.shape)
-        _step(down, g)
-        _step(up, -g, value=-2.0)
-    assert _same(p, q)
+        take_step(down, g)
+        take_step(up, -g, value=-2.0)
+    assert same(p, q)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -276,76 +276,3 @@ CHECKS: tuple[Check, ...] = (
     steps_rows,
     descends_or_ascends,
 )
-
-
-def _shaped(cls: type[Optimizer], numbers: np.ndarray) -> np.ndarray:
-    """The numbers, with as many dimensions as the class wants."""
-    if cls.dimensions is None:
-        return numbers
-    n = numbers.size
-    rows = max((r for r in range(1, math.isqrt(n) + 1) if n % r == 0), default=1)
-    last = (n,) if cls.dimensions == 1 else (rows, n // rows)
-    return numbers.reshape((1,) * (cls.dimensions - 2) + last)
-
-
-def _step(opt: Any, grads: Any, value: float = 2.0) -> None:
-    """A step with what the class asks for besides: a look-ahead, inputs, which are all taken for the function's value."""
-    if hasattr(opt, "lookahead"):
-        opt.lookahead()
-    opt.step(grads, **dict.fromkeys(opt.inputs, value))
-
-
-def _steps(opt: Optimizer, arrays: list[np.ndarray], count: int, seed: int = 3) -> None:
-    rng = np.random.default_rng(seed)
-    for _ in range(count):
-        total = rng.normal(size=sum(a.size for a in arrays))
-        grads, start = [], 0
-        for a in arrays:
-            grads.append(total[start : start + a.size].reshape(a.shape).astype(a.dtype))
-            start += a.size
-        single = opt._forest.structures[0].single
-        _step(opt, grads[0] if single else grads)
-        for name in opt.folds:
-            others = [g * np.abs(g) for g in grads]
-            opt._fold(name, others[0] if single else others, name)
-
-
-def _same(a: Any, b: Any) -> bool:
-    return np.asarray(a).tobytes() == np.asarray(b).tobytes()
-
-
-def _changed(value: Any, choices: tuple[str, ...]) -> Iterator[list[Any]]:
-    """Values to try instead, any of which may show; for a tuple, of each of its numbers."""
-    if isinstance(value, bool):
-        yield [not value]
-    elif value is None and choices:
-        yield list(choices)
-    elif isinstance(value, str):
-        yield from ([choice] for choice in choices if choice != value)
-    elif isinstance(value, tuple):
-        for i, v in enumerate(value):
-            yield [(*value[:i], new, *value[i + 1 :]) for new in _numbers(v)]
-    else:
-        yield _numbers(value)
-
-
-def _numbers(value: float) -> list[float]:
-    # a limit that 50 steps do not come near, or a number of steps, shows only when it is small
-    return [value / 2 if value else 0.1, 0.001, 5.0, *([value + 1] if type(value) is int else [])]
-
-
-def _result(
-    cls: type[Optimizer], values: dict[str, Any], name: str, value: Any, dtype: Dtype
-) -> bool:
-    """Whether name=value changes a run with these values; False where they do not go together."""
-    outcomes = []
-    for h in (values, {**values, name: value}):
-        p = _shaped(cls, np.linspace(-1, 1, 12, dtype=dtype))
-        try:
-            opt = cls(p, **h)
-        except ValueError:
-            return False
-        _steps(opt, [p], 50)
-        state = [(n, np.asarray(v).tobytes()) for n, v in opt.state[0].items()]
-        outcomes.append((p.tobytes(), state))
-    return outcomes[0] != outcomes[1]

@@ -88,10 +88,10 @@ def variant_of(name: str):
 def _count(name: str) -> dict[str, float]:
     import numba
 
-    from fastopt.drivers import compile, tile
+    from fastopt.drivers import bodies, compile, tile
 
     variant = variant_of(name)
-    body = tile.update(variant)
+    body = bodies.update(variant)
     loop = numba.njit(**compile.INSIDE)(tile.loop(variant, body).py_func)
     real, whole = numba.from_dtype(variant.dtype), numba.types.int64
     loop.compile((real[::1], whole[::1], *4 * [whole], real[:, ::1], real[:, ::1]))

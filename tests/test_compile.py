@@ -19,7 +19,7 @@ from references import CLASSES, cases_of
 
 import fastopt
 from fastopt import measure
-from fastopt.drivers import compile, cpu, machine, steps, tile
+from fastopt.drivers import bodies, compile, cpu, machine, steps, tile
 from fastopt.variant import ROWS
 
 
@@ -92,7 +92,7 @@ def test_rows_are_asked_for_on_every_processor():
 def test_the_generated_loop_is_readable():
     opt = fastopt.AdamW(np.ones(1, np.float32))
     variant = opt._workspace.variant(0)
-    text = "\n".join(tile.source(variant, tile.update(variant)))
+    text = "\n".join(tile.source(variant, bodies.update(variant)))
     assert "p[i], (s0[i], s1[i], _) = update(" in text
     assert "for i in range(m):" in text
 

@@ -19,7 +19,7 @@ import fastopt
 if importlib.util.find_spec("numba_cuda") is None:
     pytest.skip("numba-cuda is not installed (extra: cuda13)", allow_module_level=True)
 
-from fastopt.drivers import tile
+from fastopt.drivers import bodies
 from fastopt.drivers.cuda import machine_code, offline, statistics, toolkit
 
 needs_disassembler = pytest.mark.skipif(
@@ -52,7 +52,7 @@ def assert_well_made(cls, cc, dtype, wide):
     assert toolkit.resources(code.linked.log).spills == 0
     vectors = ("v4.f32", "v4.b32") if dtype == np.float32 else ("v2.f64", "v2.b64")
     found = Counter(o.split(".")[0] for o in opcodes(code) if o.endswith(vectors))
-    written = len(tile.update(variant).closed)
+    written = len(bodies.update(variant).closed)
     if wide:
         # as many vectors as arrays, or more where the loop is unrolled
         assert found["st"] >= written

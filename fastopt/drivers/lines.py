@@ -13,7 +13,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastopt.drivers import tile
+from fastopt.drivers import bodies, tile
 from fastopt.drivers.compile import Compiled, compiled, rule_function
 from fastopt.drivers.generate import generated, tuple_of
 from fastopt.drivers.machine import flush_denormals, pointer, restore_denormals
@@ -118,8 +118,8 @@ def measure(variant: Variant, stage: int) -> Compiled:
     return compiled(measure)
 
 
-def _body(variant: Variant, stage: int) -> tile.Body:
-    return tile.Body("measure", variant.rule.measures[stage].function, [], variant.reads(stage))
+def _body(variant: Variant, stage: int) -> bodies.Body:
+    return bodies.Body("measure", variant.rule.measures[stage].function, [], variant.reads(stage))
 
 
 def _source(variant: Variant, stage: int, count: int) -> list[str]:
@@ -141,8 +141,8 @@ def _source(variant: Variant, stage: int, count: int) -> list[str]:
             for k in range(count)
         ),
         "for i in range(m):",
-        *(f"    {line}" for line in tile.gradient_lines(variant)),
-        f"    {tuple_of([f'v{k}' for k in range(count)])} = measure({tile.arguments(variant)})",
+        *(f"    {line}" for line in bodies.gradient_lines(variant)),
+        f"    {tuple_of([f'v{k}' for k in range(count)])} = measure({bodies.arguments(variant)})",
         *(f"    {line}" for line in added),
     ]
     return [

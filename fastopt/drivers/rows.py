@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numba import prange
 
-from fastopt.drivers import sums, tile
+from fastopt.drivers import bodies, sums, tile
 from fastopt.drivers.compile import Compiled, compiled, digest, kernel, rule_function
 from fastopt.drivers.generate import generated, tuple_of
 from fastopt.drivers.machine import flush_denormals, pointer, prefetch, restore_denormals
@@ -120,7 +120,7 @@ def add_up(gradient: Storage, driver: str) -> Compiled:
 # ---- loops over them -----------------------------------------------------------------------------
 
 
-def update(variant: Variant, body: tile.Body) -> Compiled:
+def update(variant: Variant, body: bodies.Body) -> Compiled:
     """Apply the rule to the rows first to last of a table whose tiles lie anywhere: see `steps.update`."""
     walk = _walk(variant, body)
 
@@ -137,7 +137,7 @@ def update(variant: Variant, body: tile.Body) -> Compiled:
     return compiled(update)
 
 
-def _walk(variant: Variant, body: tile.Body) -> Compiled:
+def _walk(variant: Variant, body: bodies.Body) -> Compiled:
     """The loop over the tiles from `first` that are of one tensor; where it ended.
 
     What is the same for all of them is loaded once: a row may be shorter than the way to it.
@@ -170,7 +170,7 @@ def _walk(variant: Variant, body: tile.Body) -> Compiled:
     return compiled(generated("walk", lines, names))
 
 
-def _fetched(variant: Variant, body: tile.Body) -> list[str]:
+def _fetched(variant: Variant, body: bodies.Body) -> list[str]:
     """Ask for the memory of a tile that comes later."""
     lines = [
         f"later = min(t + {AHEAD}, last - 1)",
@@ -205,7 +205,7 @@ def _renew(variant: Variant) -> Compiled:
     own = tuple_of([f"c[{LEADING + i}]" for i in range(coefficients)])
     size = variant.dtype.itemsize
     names: dict[str, Any] = {
-        "loop": tile.loop(variant, tile.measure(variant, stage)),
+        "loop": tile.loop(variant, bodies.measure(variant, stage)),
         "reduce": sums.add if chosen.reduce == "sum" else sums.largest,
         "carray": numba.carray,
         "pointer": pointer,

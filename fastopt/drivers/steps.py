@@ -18,7 +18,7 @@ from numba.core.errors import TypingError
 from numba.extending import overload
 
 from fastopt import gradients as struct
-from fastopt.drivers import rows, tile
+from fastopt.drivers import bodies, rows, tile
 from fastopt.drivers.compile import Compiled, compiled
 from fastopt.drivers.machine import flush_denormals, read_int32, read_int64, restore_denormals
 from fastopt.drivers.sums import add
@@ -91,7 +91,7 @@ def first_row(tiles: Any, share: Any, shares: Any) -> Any:
 def update(variant: Variant, move: str | None = None) -> Compiled:
     """Apply the rule, or one of its moves or folds, to the rows first to last of the table."""
     monitored = 2 if MONITOR in variant.options else 0
-    body = tile.update(variant) if move is None else tile.move(variant, move)
+    body = bodies.update(variant) if move is None else bodies.move(variant, move)
     if ROWS in variant.options:
         return rows.update(variant, body)
     loop, proposed = tile.loop(variant, body), PROPOSE in variant.options

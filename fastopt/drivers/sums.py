@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastopt.drivers import tile
+from fastopt.drivers import bodies, tile
 from fastopt.drivers.compile import Compiled, compiled
 from fastopt.drivers.machine import flush_denormals, pointer, restore_denormals
 from fastopt.scalar import maximum
@@ -48,7 +48,7 @@ def largest(sums: Any) -> Any:
 def measure(variant: Variant, stage: int) -> Compiled:
     """A stage's numbers for each tile of the rows first to last, into `blocks`."""
     chosen = variant.rule.measures[stage]
-    loop, count = tile.loop(variant, tile.measure(variant, stage)), len(chosen.results)
+    loop, count = tile.loop(variant, bodies.measure(variant, stage)), len(chosen.results)
     reduce = add if chosen.reduce == "sum" else largest
     block = max(BLOCK, variant.block)
 

@@ -23,45 +23,23 @@ at the matrix's rows, so that its number is either the same for a block or lies 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numba
 
 from fastopt.drivers import (
+    bodies,
     noise,
     scalars,  # noqa: F401  (rules compile only with its overloads)
     units,
 )
 from fastopt.drivers.compile import Compiled, compiled, rule_function
-from fastopt.drivers.generate import generated, tuple_of
+from fastopt.drivers.generate import generated
 from fastopt.drivers.machine import pointer, prefetch_stream
 from fastopt.scalar import clamp, maximum
 from fastopt.storage import Storage
-from fastopt.variant import (
-    BLOCK,
-    CLIP_ADAPTIVE,
-    CLIP_VALUE,
-    ELEMENT,
-    FACTOR,
-    FRESH,
-    HIGH,
-    LEADING,
-    LIMIT,
-    LOW,
-    MEMORY_ROW,
-    MONITOR,
-    NORMAL,
-    PROPOSE,
-    ROWS,
-    SECOND,
-    SEEN,
-    SWITCH,
-    TWO_FACTORS,
-    ZERO_GRADS,
-    Variant,
-)  # fmt: skip
+from fastopt.variant import BLOCK, ELEMENT, MEMORY_ROW, ROWS, SEEN, Variant
 
 # How many elements ahead memory is asked for, once in a block. Divisions and roots keep so many
 # instructions waiting that the processor no longer sees the next loads in time: asking for them made
@@ -71,40 +49,12 @@ AHEAD = 1024
 CACHE_LINE = 64
 
 
-class Body(NamedTuple):
-    """What a loop does with each element.
-
-    Attributes
-    ----------
-    name, function : str, callable
-        The rule's function that it calls, and what the text calls it.
-    lines : list of str
-        The text inside the loop; ``x`` is the gradient as the rule sees it.
-    touched : frozenset of str
-        The arrays whose memory is worth asking for ahead.
-    gradient : bool
-        Whether there is a gradient.
-    closed : frozenset of str
-        The arrays that are written.
-    sums : int
-        Rows of `sums` that are added to, an entry per element of a block.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    lines: list[str]
-    touched: frozenset[str]
-    gradient: bool = True
-    closed: frozenset[str] = frozenset()
-    sums: int = 0
-
-
-def loop(variant: Variant, body: Body) -> Compiled:
+def loop(variant: Variant, body: bodies.Body) -> Compiled:
     """``tile(c, a, offset, n, gradient, out, scratch, sums)``: the body over n elements."""
     return compiled(generated("tile", source(variant, body), names(variant, body)))
 
 
-def names(variant: Variant, body: Body) -> dict[str, Any]:
+def names(variant: Variant, body: bodies.Body) -> dict[str, Any]:
     """What the text of a loop refers to."""
     found: dict[str, Any] = {
         body.name: rule_function(body.function),
@@ -128,102 +78,7 @@ def names(variant: Variant, body: Body) -> dict[str, Any]:
     return found
 
 
-def update(variant: Variant) -> Body:
-    """The rule's update of one element, with what its options add."""
-    options, rule = variant.options, variant.rule
-    kept = {
-        f"s{i}": f"s{i}[i]"
-        for i, (name, storage, over) in enumerate(
-            zip(rule.slots, variant.slots, variant.over, strict=True)
-        )
-        if storage is not None and over == ELEMENT and PROPOSE not in options
-        if name not in rule.filled
-    }
-    slots = tuple_of([kept.get(f"s{i}", "_") for i in range(len(variant.slots))])
-    call = f"{slots if variant.slots else '_'} = update({arguments(variant)})"
-    after = []
-    if variant.bounded:
-        after.append(f"q = clamp(q, c{LOW}, c{HIGH})")
-    if MONITOR in options:
-        after += ["d = q - p[i]", "sums0[i] += d * d", "sums1[i] += q * q"]
-    if PROPOSE in options:
-        after.append("o[i] = q")
-    elif after or variant.average is not None:
-        after.append("p[i] = q")
-        after += [f"e[i] += c{FRESH} * (q - e[i])"] if variant.average is not None else []
-    if ZERO_GRADS in options:
-        after.append("g[i] = zero")
-    simple = not any(line.startswith(("q", "o[i]", "p[i]")) for line in after)
-    lines = [*gradient_lines(variant), f"{'p[i]' if simple else 'q'}, {call}", *after]
-    written = {*kept, *(["o"] if PROPOSE in options else ["p"])}
-    written |= {"e"} if variant.average is not None and PROPOSE not in options else set()
-    written |= {"g"} if ZERO_GRADS in options else set()
-    touched = {p.name for p in variant.parts} | {"g"} | written
-    touched -= {"e"} if PROPOSE in options else set()
-    return Body(
-        "update",
-        variant.rule.update, lines, frozenset(touched), closed=frozenset(written),
-        sums=2 if MONITOR in options else 0,
-    )  # fmt: skip
-
-
-def move(variant: Variant, name: str) -> Body:
-    """One of the rule's moves, which see no gradient, or of its folds, which see another array in its place."""
-    slots = [
-        f"s{i}[i]" if storage is not None and over == ELEMENT else "_"
-        for i, (storage, over) in enumerate(zip(variant.slots, variant.over, strict=True))
-    ]
-    fold = name in dict(variant.rule.folds)
-    line = f"p[i], {tuple_of(slots) if slots else '_'} = move({arguments(variant, gradient=fold)})"
-    lines = [*gradient_lines(variant), line] if fold else [line]
-    written = frozenset(p.name for p in variant.parts if p.over == ELEMENT) - {"e"}
-    # what a fold hands on as it was is not written, and need not be asked for either
-    touched = frozenset() if fold else written
-    function = dict((*variant.rule.moves, *variant.rule.folds))[name]
-    return Body("move", function, lines, touched, gradient=fold, closed=written)
-
-
-def measure(variant: Variant, stage: int) -> Body:
-    """One of the rule's measures: added to, or the largest kept in, a row of sums per number."""
-    chosen = variant.rule.measures[stage]
-    count = chosen.count(variant.rule.count_coefficients(), len(variant.rule.slots))
-    filled = [f"s{variant.rule.slots.index(chosen.into)}"] if chosen.into else []
-    count -= len(filled)
-    numbers = [*(f"{name}[i]" for name in filled), *(f"v{k}" for k in range(count))]
-    lines = [*gradient_lines(variant), f"{tuple_of(numbers)} = measure({arguments(variant)})"]
-    for k in range(count):
-        new = f"sums{k}[i] + v{k}" if chosen.reduce == "sum" else f"maximum(sums{k}[i], v{k})"
-        lines.append(f"sums{k}[i] = {new}")
-    touched, closed = variant.reads(stage) | set(filled), frozenset(filled)
-    return Body("measure", chosen.function, lines, touched, closed=closed, sums=count)
-
-
-def gradient_lines(variant: Variant) -> list[str]:
-    """The gradient as the rule sees it."""
-    # loaded first: measured 10% faster from DRAM than after the parameter
-    second = f" * c{SECOND}" if TWO_FACTORS in variant.options else ""
-    own = " * u[i]" if CLIP_ADAPTIVE in variant.options else ""
-    lines = [f"x = c{FACTOR} * g[i]{second}{own}"]
-    return lines + ([f"x = clamp(x, -c{LIMIT}, c{LIMIT})"] if CLIP_VALUE in variant.options else [])
-
-
-def arguments(variant: Variant, gradient: bool = True) -> str:
-    """What a rule's function is called with."""
-    own = [f"c{LEADING + i}" for i in range(variant.rule.count_coefficients())]
-    present = {part.name: part for part in variant.parts}
-    slots = []
-    for i in range(len(variant.slots)):
-        part, over = present.get(f"s{i}"), variant.over[i]
-        virtual = _COMPUTED.get(over, "zero")
-        slots.append(virtual if part is None else f"s{i}" if over == MEMORY_ROW else f"s{i}[i]")
-    return ", ".join([tuple_of(own), "p[i]", *(["x"] if gradient else []), tuple_of(slots)])
-
-
-# What the rule reads for slots without memory.
-_COMPUTED = {SWITCH: "one", NORMAL: "element(normal(key0, key1, i))"}
-
-
-def source(variant: Variant, body: Body) -> list[str]:
+def source(variant: Variant, body: bodies.Body) -> list[str]:
     """The lines of a variant's loop."""
     inside = [*loaded(variant, body), *blocks(variant, body)]
     return [
@@ -232,22 +87,16 @@ def source(variant: Variant, body: Body) -> list[str]:
     ]
 
 
-def loaded(variant: Variant, body: Body) -> list[str]:
+def loaded(variant: Variant, body: bodies.Body) -> list[str]:
     """What is the same for all blocks: coefficients, and accumulators."""
-    used = used_coefficients(variant, body)
+    used = bodies.used_coefficients(variant, body)
     lines = []
     if used:
         lines.append(f"{', '.join(f'c{i}' for i in used)} = {', '.join(f'c[{i}]' for i in used)}")
     return lines + [f"sums{k} = sums[{k}]" for k in range(body.sums)]
 
 
-def used_coefficients(variant: Variant, body: Body) -> list[int]:
-    """The columns of a row of coefficients that a loop refers to."""
-    numbers = range(LEADING, LEADING + variant.rule.count_coefficients())
-    return [*sorted(set(range(LEADING)) & _mentioned(body.lines)), *numbers]
-
-
-def blocks(variant: Variant, body: Body) -> list[str]:
+def blocks(variant: Variant, body: bodies.Body) -> list[str]:
     """The loop over n elements from an offset, block by block."""
     block = max(BLOCK, variant.block)
     if not variant.has_lines:
@@ -285,12 +134,7 @@ _NEXT_BLOCK = [
 ]
 
 
-def _mentioned(lines: list[str]) -> set[int]:
-    text = " ".join(lines)
-    return {i for i in range(LEADING) if re.search(rf"\bc{i}\b", text)}
-
-
-def arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[str], int]]:
+def arrays(variant: Variant, body: bodies.Body) -> Iterator[tuple[str, Storage, list[str], int]]:
     """Name, storage, addresses and row of scratch of every array with a number per element."""
     for i, part in enumerate(p for p in variant.parts if p.over == ELEMENT):
         where = [f"a[{part.column + k}]" for k in range(part.columns)]
@@ -301,7 +145,7 @@ def arrays(variant: Variant, body: Body) -> Iterator[tuple[str, Storage, list[st
                 yield "o", variant.parameter, ["out"], 0
 
 
-def prefetches(variant: Variant, body: Body, block: int) -> Iterator[str]:
+def prefetches(variant: Variant, body: bodies.Body, block: int) -> Iterator[str]:
     """Ask for the memory of a later block; where rows lie anywhere, the driver does."""
     if ROWS in variant.options:
         return
@@ -319,7 +163,7 @@ def key(variant: Variant, start: str) -> list[str]:
     return [f"key0, key1 = block_key({numbers}, {start})"] if variant.draws else []
 
 
-def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
+def opened(variant: Variant, body: bodies.Body, shown: int = SEEN) -> Iterator[str]:
     """The key of a block's noise, and its arrays or one number for its row; `shown` of a slot of lines' columns."""
     yield from key(variant, "start")
     for name, _, where, row in arrays(variant, body):
@@ -338,7 +182,7 @@ def opened(variant: Variant, body: Body, shown: int = SEEN) -> Iterator[str]:
                 yield f"{part.name} = carray(pointer({place}, element), m)"
 
 
-def _closed(variant: Variant, body: Body) -> Iterator[str]:
+def _closed(variant: Variant, body: bodies.Body) -> Iterator[str]:
     for name, storage, where, _ in arrays(variant, body):
         if name in body.closed and storage.close is not None:
             yield f"close_{name}(start, m, {name}, {', '.join(where)})"

@@ -1,7 +1,7 @@
 """The driver of trajectories: many optimizers of two numbers each, all steps of a block of them in one go.
 
 A block of trajectories lies in the cache with its slots, one array for all x and one for all y, so that the loops over
-them are SIMD. What is done with each number is the text of `fastopt.drivers.tile`, and stages and coefficients are
+them are SIMD. What is done with each number is the text of `fastopt.drivers.bodies`, and stages and coefficients are
 those of a step of `fastopt.drivers.phases`, in its order: the bits are those of `Optimizer.step`.
 
 Objectives are called by address (`fastopt.drivers.objective`), a block at a time: no other loop is compiled for another one.
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.drivers import coefficients, cpu, noise, schedule, tile
+from fastopt.drivers import bodies, coefficients, cpu, noise, schedule, tile
 from fastopt.drivers.compile import Compiled, compiled, kernel
 from fastopt.drivers.generate import generated
 from fastopt.drivers.machine import call, flush_denormals, restore_denormals
@@ -165,12 +165,12 @@ def _step(variant: Variant, own: bool, names: dict[str, Any]) -> Iterator[str]:
         inside = [
             "call(curvature, (p0, p1, o0, o1, m, t, 0.0, seed))",
             *(_anticipated(variant) if own else []),
-            *_lanes("fold", variant, tile.move(variant, CURVATURE), own, before, names, _OTHER),
+            *_lanes("fold", variant, bodies.move(variant, CURVATURE), own, before, names, _OTHER),
         ]
         yield from _indented(inside)
     if LOOKAHEAD in dict(rule.moves):
         yield from _anticipated(variant) if own else []
-        yield from _lanes("ahead", variant, tile.move(variant, LOOKAHEAD), own, before, names)
+        yield from _lanes("ahead", variant, bodies.move(variant, LOOKAHEAD), own, before, names)
     yield "call(gradient, (p0, p1, g0, g1, m, t, noise, seed))"
     if own and "value" in (rule.header.names or ()):
         yield "call(value, (p0, p1, o0, o1, m, t, 0.0, seed))"
@@ -185,7 +185,7 @@ def _step(variant: Variant, own: bool, names: dict[str, Any]) -> Iterator[str]:
         yield "    new(h, t, True)"
         yield "    ready(h, t, 0, gain, row)"
         yield "    c[:, i] = row"
-    body = tile.update(variant)
+    body = bodies.update(variant)
     yield from _lanes("update", variant, body, own, "c" if own else "table[t - 1]", names)
     yield f"keep(kept_gradients, room, {_G}, begin, m, t - 1)"
     yield from _kept(variant, own, "t")
@@ -214,7 +214,7 @@ def _stages(variant: Variant, names: dict[str, Any]) -> Iterator[str]:
         yield "sums[:] = 0"
         yield "mode = flush()"
         yield from _lanes(
-            f"measure{k}", variant, tile.measure(variant, k), True, "c", names, mode=False
+            f"measure{k}", variant, bodies.measure(variant, k), True, "c", names, mode=False
         )
         yield "for i in range(m):"
         for j in range(len(measure.results)):
@@ -231,7 +231,7 @@ def _stages(variant: Variant, names: dict[str, Any]) -> Iterator[str]:
 
 
 def _lanes(
-    name: str, variant: Variant, body: tile.Body, own: bool, c: str, names: dict[str, Any], gradient: int = _G, mode: bool = True,
+    name: str, variant: Variant, body: bodies.Body, own: bool, c: str, names: dict[str, Any], gradient: int = _G, mode: bool = True,
 ) -> Iterator[str]:  # fmt: skip
     """Call a loop over the numbers of a block; with the `mode` of kernels around it."""
     names[name] = _loop(variant, body, own, gradient)
@@ -242,8 +242,8 @@ def _lanes(
         yield "restore(mode)"
 
 
-def _loop(variant: Variant, body: tile.Body, own: bool, gradient: int) -> Compiled:
-    """``loop(m, c, room, sums)``: a body of `fastopt.drivers.tile` for both numbers of m trajectories."""
+def _loop(variant: Variant, body: bodies.Body, own: bool, gradient: int) -> Compiled:
+    """``loop(m, c, room, sums)``: a body of `fastopt.drivers.bodies` for both numbers of m trajectories."""
     each = [line for line in tile.loaded(variant, body) if not line.startswith("sums")]
     each += tile.key(variant, "0")
     if own:

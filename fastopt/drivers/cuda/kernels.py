@@ -1,6 +1,6 @@
-"""Kernels over the elements of tensors: text written out for a variant, around the lines of drivers/tile.py.
+"""Kernels over the elements of tensors: text written out for a variant, around the lines of drivers/bodies.py.
 
-What happens to an element is the very text that the CPU's loops have (`fastopt.drivers.tile.Body`), with the numbers in
+What happens to an element is the very text that the CPU's loops have (`fastopt.drivers.bodies.Body`), with the numbers in
 variables instead of arrays; `Kernel.source` shows all of it. For SGD with momentum in float32 the scalar one reads::
 
     def update_all(tiles, tensors, addresses, gradients, coefficients):
@@ -47,7 +47,7 @@ from typing import Any
 import numpy as np
 from numba import from_dtype
 
-from fastopt.drivers import tile
+from fastopt.drivers import bodies
 from fastopt.drivers.cuda import text, words
 from fastopt.drivers.cuda.functions import scalars
 from fastopt.drivers.generate import generated, tuple_of
@@ -104,7 +104,7 @@ def kernel(
 @cache
 def update(variant: Variant, wide: bool = False) -> Kernel:
     """The rule's update of every element, with what its options add."""
-    body = tile.update(variant)
+    body = bodies.update(variant)
     if body.sums:
         return summed(variant, body)
     more = ("outs",) if PROPOSE in variant.options else ()
@@ -114,10 +114,10 @@ def update(variant: Variant, wide: bool = False) -> Kernel:
 @cache
 def move(variant: Variant, name: str, wide: bool = False) -> Kernel:
     """One of the rule's moves or folds."""
-    return _elements(variant, tile.move(variant, name), wide, ())
+    return _elements(variant, bodies.move(variant, name), wide, ())
 
 
-def _elements(variant: Variant, body: tile.Body, wide: bool, more: tuple[str, ...]) -> Kernel:
+def _elements(variant: Variant, body: bodies.Body, wide: bool, more: tuple[str, ...]) -> Kernel:
     lines = [
         f"first = piece() * {PIECE}",
         f"last = min(first + {PIECE}, load(row + {8 * LENGTH}, whole))",
@@ -137,10 +137,10 @@ def _elements(variant: Variant, body: tile.Body, wide: bool, more: tuple[str, ..
 def measure(variant: Variant, stage: int) -> Kernel:
     """One of the rule's stages of sums over tensors, a number for each tile."""
     chosen = variant.rule.measures[stage]
-    return summed(variant, tile.measure(variant, stage), chosen.reduce != "sum")
+    return summed(variant, bodies.measure(variant, stage), chosen.reduce != "sum")
 
 
-def summed(variant: Variant, body: tile.Body, largest: bool = False) -> Kernel:
+def summed(variant: Variant, body: bodies.Body, largest: bool = False) -> Kernel:
     """A loop that adds up, into as many accumulators as the CPU's loops have, so that the sums are the same.
 
     Its blocks are whole tiles; the sums of a tile go into its row of ``blocks``, float64 (rows, `stride` bytes).
@@ -227,12 +227,12 @@ def summing(dtype: np.dtype[Any]) -> dict[str, Any]:
 # ---- loops --------------------------------------------------------------------------------------
 
 
-def _loop(variant: Variant, body: tile.Body, threads: int) -> list[str]:
+def _loop(variant: Variant, body: bodies.Body, threads: int) -> list[str]:
     inside = [*text.element(variant, body, variant.dtype.itemsize), f"i += {threads}"]
     return ["while i < last:", *(f"    {line}" for line in inside)]
 
 
-def _wide_loop(variant: Variant, body: tile.Body) -> list[str]:
+def _wide_loop(variant: Variant, body: bodies.Body) -> list[str]:
     size = variant.dtype.itemsize
     width = 16 // size
 

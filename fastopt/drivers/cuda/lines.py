@@ -16,7 +16,7 @@ import numpy as np
 from numba import from_dtype
 
 from fastopt import strips as layout
-from fastopt.drivers import tile
+from fastopt.drivers import bodies
 from fastopt.drivers.cuda import text, words
 from fastopt.drivers.cuda.functions import linked
 from fastopt.drivers.cuda.kernels import Kernel, kernel, summing
@@ -253,8 +253,8 @@ def _own(variant: Variant) -> str:
     return tuple_of([f"c{LEADING + i}" for i in range(variant.rule.count_coefficients())])
 
 
-def _over_lines(variant: Variant, stage: int) -> tuple[tile.Body, dict[str, Any]]:
-    body = tile.Body("measure", variant.rule.measures[stage].function, [], frozenset())
+def _over_lines(variant: Variant, stage: int) -> tuple[bodies.Body, dict[str, Any]]:
+    body = bodies.Body("measure", variant.rule.measures[stage].function, [], frozenset())
     found = {**text.names(variant, body), **summing(variant.dtype)}
     return body, {**found, "piece": words.piece, "quotient": words.quotient}
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastopt import strips as layout
-from fastopt.drivers import tile
+from fastopt.drivers import bodies
 from fastopt.drivers.cuda import text, words
 from fastopt.drivers.cuda.kernels import ARGUMENTS, Kernel, joined, kernel, summing
 from fastopt.drivers.generate import tuple_of
@@ -107,16 +107,16 @@ def measure(variant: Variant, stage: int) -> Kernel:
     return kernel("measure_lines", ("strips", *OF_TENSOR, *ROOM), lines, found, words.SUMMING)
 
 
-def measuring(variant: Variant, stage: int) -> tile.Body:
+def measuring(variant: Variant, stage: int) -> bodies.Body:
     """What a stage finds of an element: `v0`, `v1`, ..."""
-    lines = tile.gradient_lines(variant)
+    lines = bodies.gradient_lines(variant)
     lines.append(
-        f"{tuple_of([f'v{k}' for k in range(variant.line_numbers())])} = measure({tile.arguments(variant)})"
+        f"{tuple_of([f'v{k}' for k in range(variant.line_numbers())])} = measure({bodies.arguments(variant)})"
     )
-    return tile.Body("measure", variant.rule.measures[stage].function, lines, frozenset())
+    return bodies.Body("measure", variant.rule.measures[stage].function, lines, frozenset())
 
 
-def _columns(variant: Variant, stage: int, body: tile.Body, ahead: int, place: str) -> list[str]:
+def _columns(variant: Variant, stage: int, body: bodies.Body, ahead: int, place: str) -> list[str]:
     """From column n on: `ahead` of a thread's columns at a time, as long as there are so many."""
     count, size = variant.line_numbers(), variant.dtype.itemsize
     both = [(k, j) for k in range(count) for j in range(ahead)]
@@ -145,7 +145,7 @@ def _columns(variant: Variant, stage: int, body: tile.Body, ahead: int, place: s
     return [f"while n + {BLOCK * (ahead - 1)} < columns:", *(f"    {one}" for one in inside)]
 
 
-def _elements(variant: Variant, stage: int, body: tile.Body, rows: int, ahead: int) -> list[str]:
+def _elements(variant: Variant, stage: int, body: bodies.Body, rows: int, ahead: int) -> list[str]:
     """`rows` rows from r on, `ahead` columns each: all numbers are fetched, then used."""
     count, size = variant.line_numbers(), variant.dtype.itemsize
     largest = variant.rule.measures[stage].reduce != "sum"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastopt.drivers import tile
+from fastopt.drivers import bodies
 from fastopt.drivers.cuda import machine_code, toolkit
 from fastopt.drivers.cuda.offline import Code
 from fastopt.variant import Variant
@@ -59,7 +59,7 @@ def of_update(code: Code, variant: Variant) -> Statistics:
     """
     registers, spills = toolkit.resources(code.linked.log)
     kernel = machine_code.kernel(toolkit.disassemble(code.cubin))
-    written = len(tile.update(variant).closed) * variant.dtype.itemsize
+    written = len(bodies.update(variant).closed) * variant.dtype.itemsize
     # there are more: for the last elements of a tensor, and for coefficients that leave a slot unread
     loop = max(
         kernel.loops(), key=lambda loop: (loop.widest, loop.loaded / loop.stored, loop.stored)

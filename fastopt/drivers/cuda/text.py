@@ -1,4 +1,4 @@
-"""The text of kernels over elements: what surrounds the lines of drivers/tile.py, with numbers in variables."""
+"""The text of kernels over elements: what surrounds the lines of drivers/bodies.py, with numbers in variables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from fastopt.drivers import noise, tile
+from fastopt.drivers import bodies, noise
 from fastopt.drivers.cuda import words
 from fastopt.drivers.cuda.functions import linked, scalars
 from fastopt.drivers.generate import tuple_of
@@ -18,7 +18,7 @@ from fastopt.variant import ELEMENT, MEMORY_ROW, SEEN, Variant
 TILE_ROW = 5 * 8
 
 
-def head(variant: Variant, body: tile.Body, inside: list[str], shown: int = SEEN) -> list[str]:
+def head(variant: Variant, body: bodies.Body, inside: list[str], shown: int = SEEN) -> list[str]:
     """What a block of threads learns about its tile, around what it does with it; `shown` of a slot of lines' columns."""
     size = variant.dtype.itemsize
     read = [
@@ -38,17 +38,17 @@ def head(variant: Variant, body: tile.Body, inside: list[str], shown: int = SEEN
     ]
 
 
-def coefficients(variant: Variant, body: tile.Body) -> list[str]:
+def coefficients(variant: Variant, body: bodies.Body) -> list[str]:
     """Fetch the numbers of tensor j that a loop refers to."""
     size = variant.dtype.itemsize
-    used = tile.used_coefficients(variant, body)
+    used = bodies.used_coefficients(variant, body)
     keys = [*range(variant.keys, variant.keys + KEYS)] if variant.draws else []
     width = variant.keys + len(keys)
     lines = [f"c = coefficients + j * {width * size}"]
     return lines + [f"c{i} = load(c + {i * size}, zero)" for i in [*used, *keys]]
 
 
-def places(variant: Variant, body: tile.Body, shown: int) -> Iterator[str]:
+def places(variant: Variant, body: bodies.Body, shown: int) -> Iterator[str]:
     """Where a loop's arrays begin, and how a matrix lies; `shown` of a slot of lines' columns."""
     yield f"a = addresses + j * {8 * variant.address_columns}"
     for name, where in _arrays(variant, body):
@@ -64,7 +64,7 @@ def places(variant: Variant, body: tile.Body, shown: int) -> Iterator[str]:
             yield f"{name} = load(a + {8 * column}, whole)"
 
 
-def _arrays(variant: Variant, body: tile.Body) -> Iterator[tuple[str, str]]:
+def _arrays(variant: Variant, body: bodies.Body) -> Iterator[tuple[str, str]]:
     """Every array with a number per element that the loop touches, and where it starts."""
     for part in variant.parts:
         if part.over == ELEMENT and part.name in _touched(variant, body):
@@ -75,23 +75,23 @@ def _arrays(variant: Variant, body: tile.Body) -> Iterator[tuple[str, str]]:
         yield "o", "load(outs + k * 8, whole)"
 
 
-def _touched(variant: Variant, body: tile.Body) -> set[str]:
+def _touched(variant: Variant, body: bodies.Body) -> set[str]:
     mentioned = set(re.findall(r"\b([a-z]\w*)\[i\]", " ".join(body.lines)))
     return mentioned & {"p", "g", "e", "o", *(f"s{i}" for i in range(len(variant.slots)))}
 
 
-def read(variant: Variant, body: tile.Body) -> list[str]:
+def read(variant: Variant, body: bodies.Body) -> list[str]:
     """The arrays whose numbers an element's lines use, the gradient first."""
     found = [name for name, _ in _arrays(variant, body) if name != "o"]
     return sorted(found, key=lambda name: name != "g")
 
 
-def written(variant: Variant, body: tile.Body) -> list[str]:
+def written(variant: Variant, body: bodies.Body) -> list[str]:
     """The arrays that an element's lines change."""
     return [name for name, _ in _arrays(variant, body) if name in body.closed]
 
 
-def element(variant: Variant, body: tile.Body, size: int) -> list[str]:
+def element(variant: Variant, body: bodies.Body, size: int) -> list[str]:
     """What happens to the i-th element of a tile."""
     return [
         *(f"{name} = load(at_{name} + i * {size}, zero)" for name in read(variant, body)),
@@ -136,7 +136,7 @@ def of_lines(variant: Variant, wide: int = 0) -> Iterator[str]:
             yield f"{part.name} = load(at_{part.name} + at_column * {size}, zero)"
 
 
-def of_units(variant: Variant, body: tile.Body, place: str, suffix: str) -> Iterator[str]:
+def of_units(variant: Variant, body: bodies.Body, place: str, suffix: str) -> Iterator[str]:
     """The gain of an element's unit."""
     if variant.unit_columns and body.gradient:
         size = variant.dtype.itemsize
@@ -153,7 +153,7 @@ def numbers(lines: list[str], suffix: str) -> Iterator[str]:
         yield line.replace("normal(key0, key1, i)", "normal(key0, key1, 0)")
 
 
-def names(variant: Variant, body: tile.Body) -> dict[str, Any]:
+def names(variant: Variant, body: bodies.Body) -> dict[str, Any]:
     """What the text of a loop refers to."""
     dtype = variant.dtype
     own = scalars(dtype)
