@@ -12,7 +12,7 @@ from numba.core import event
 
 from fastopt.optimizer import Optimizer
 from fastopt.touched import takes_rows
-from fastopt.trials import alternatives, same, shaped, shows, take_step, take_steps
+from fastopt.trials import other_values, same, shaped, shows, take_step, take_steps
 
 Dtype = type[np.float32] | type[np.float64]
 Check = Callable[[type[Optimizer], dict[str, Any], Dtype], None]
@@ -211,7 +211,7 @@ def hyperparameters_matter(cls: type[Optimizer], h: dict[str, Any], dtype: Dtype
     arguments = list(inspect.signature(cls.__init__).parameters.values())[2:]
     defaults = {a.name: a.default for a in arguments if a.default is not a.empty}
     values = {**defaults, **h}
-    changes = [(n, new) for n in values for new in alternatives(values[n], cls.choices.get(n, ()))]
+    changes = [(n, new) for n in values for new in other_values(values[n], cls.choices.get(n, ()))]
     # alone, and beside each other change: some matter only together (dampening and momentum); from the values
     # given and from the defaults: some exclude each other (dampening and nesterov)
     starts = [values, {**values, **defaults}]

@@ -49,7 +49,7 @@ def same(a: Any, b: Any) -> bool:
     return np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
-def alternatives(value: Any, choices: tuple[str, ...]) -> Iterator[list[Any]]:
+def other_values(value: Any, choices: tuple[str, ...]) -> Iterator[list[Any]]:
     """Values to try instead, any of which may show; for a tuple, of each of its numbers."""
     if isinstance(value, bool):
         yield [not value]
