@@ -50,7 +50,8 @@ def assert_well_made(cls, cc, dtype, wide):
     if dtype == np.float32:
         assert ".f64" not in code.ptx
     assert toolkit.resources(code.linked.log).spills == 0
-    vectors = ("v4.f32", "v4.b32") if dtype == np.float32 else ("v2.f64", "v2.b64")
+    # 16 bytes: pairs of float32 can be operands of 8
+    vectors = ("v2.f64", "v2.b64", *(("v4.f32", "v4.b32") if dtype == np.float32 else ()))
     found = Counter(o.split(".")[0] for o in opcodes(code) if o.endswith(vectors))
     written = len(bodies.update(variant).closed)
     if wide:

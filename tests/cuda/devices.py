@@ -84,7 +84,7 @@ def on_device(tree):
         return {k: on_device(v) for k, v in tree.items()}
     if isinstance(tree, list):
         return [on_device(v) for v in tree]
-    return tree if tree is None else OnDevice(tree.copy(order="K"))
+    return tree if tree is None else OnDevice(np.array(tree, order="K"))  # of 0 dimensions too
 
 
 def numbers(dtype, shapes, seed=0):
