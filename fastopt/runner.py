@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
@@ -309,7 +308,7 @@ class Call:
         lock = self._lock
         if lock is None or lock.acquire(blocking=False):
             try:
-                with threads.taking_turns() if self._turns else contextlib.nullcontext():
+                with threads.taking_turns():
                     return self.kernel(*self._arguments, *more, given)
             finally:
                 if lock is not None:

@@ -21,7 +21,7 @@ from bokeh.plotting import figure
 
 from fastopt.study.playground.courses import MOST_SLOTS
 from fastopt.study.playground.look import Look
-from fastopt.study.playground.scales import Scale
+from fastopt.study.playground.scales import COUNT, Scale
 from fastopt.study.playground.setting import MOST_RUNS
 
 TOOLS = "pan,wheel_zoom,box_zoom,reset"
@@ -32,8 +32,6 @@ return size && (size >= 1e5 || size < 1e-3) ? tick.toExponential() : String(Numb
 """
 #: Logarithms of the numbers of steps that a map of rates names.
 COUNTS = [float(np.log10(k * 10**n)) for n in range(4) for k in (1, 2, 5)]
-#: Of a logarithm.
-POWER = "return String(Math.round(10 ** tick))"
 
 
 class Plots:
@@ -145,7 +143,7 @@ class Plots:
         f.grid.visible = False
         f.image(source=self.rates, color_mapper=self.speeds)
         bar = self.bar = ColorBar(
-            color_mapper=self.speeds, width=10, padding=6, formatter=CustomJSTickFormatter(code=POWER),
+            color_mapper=self.speeds, width=10, padding=6, formatter=CustomJSTickFormatter(code=COUNT),
             ticker=FixedTicker(ticks=COUNTS),
         )  # fmt: skip
         f.add_layout(bar, "right")

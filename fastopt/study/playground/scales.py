@@ -16,6 +16,8 @@ DECADES = 4
 SMALLEST, LARGEST = -8.0, 0.0
 #: Decays are shown as 1 - 10^-place: 0.9, 0.99 and 0.999 lie equally far apart.
 NINES = 5.0
+#: JavaScript that writes a number of steps, whose logarithm is the place.
+COUNT = "return String(Math.round(10 ** tick))"
 
 
 @dataclass(frozen=True)

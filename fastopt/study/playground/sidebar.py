@@ -24,7 +24,7 @@ from bokeh.models import (
 
 from fastopt.study import objectives
 from fastopt.study.playground import controls, link, widgets
-from fastopt.study.playground.scales import Scale
+from fastopt.study.playground.scales import COUNT, Scale
 from fastopt.study.playground.setting import MOST_RUNS, MOST_STEPS, Run, Setting
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Sidebar:
         self.y = TextInput(title="Start y", name="start y", **NARROW)
         self.steps = Slider(
             title="Steps", name="steps", start=STEPS.start, end=STEPS.end, step=STEPS.step, value=0, show_value=False,
-            format=CustomJSTickFormatter(code="return String(Math.round(10 ** tick))"),
+            format=CustomJSTickFormatter(code=COUNT),
             sizing_mode="stretch_width", margin=(0, 6, 0, 4),
         )  # fmt: skip
         self.step_count = TextInput(name="step count", width=84, margin=(8, 4, 0, 4))
